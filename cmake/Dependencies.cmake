@@ -1,0 +1,46 @@
+# Every library that hrunc uses, as one interface target dependency_NAME each. HRUNC_SYSROOT points at an unpacked
+# Debian tree of the target ISA when cross-building; the compiler's own C library and libstdc++ stay its own.
+
+set(HRUNC_SYSROOT "" CACHE PATH "Where the target ISA's Debian -dev packages are unpacked, for a cross build")
+
+function(hrunc_dependency name header library)
+  add_library(dependency_${name} INTERFACE)
+  set(hints)
+  if(HRUNC_SYSROOT)
+    set(hints NO_DEFAULT_PATH PATHS ${HRUNC_SYSROOT}/usr/include ${HRUNC_SYSROOT}/usr/include/${CMAKE_LIBRARY_ARCHITECTURE})
+    find_path(${name}_include ${header} ${hints} REQUIRED)
+  else()
+    find_path(${name}_include ${header} REQUIRED)
+  endif()
+  if(library)
+    if(HRUNC_SYSROOT)
+      set(hints NO_DEFAULT_PATH PATHS ${HRUNC_SYSROOT}/usr/lib/${CMAKE_LIBRARY_ARCHITECTURE})
+    else()
+      set(hints)
+    endif()
+    set(suffix "")
+    if(HRUNC_STATIC)
+      set(CMAKE_FIND_LIBRARY_SUFFIXES .a)
+    endif()
+    find_library(${name}_library NAMES ${library} ${library}_s ${hints} REQUIRED)
+    target_link_libraries(dependency_${name} INTERFACE ${${name}_library})
+  endif()
+  if(HRUNC_SYSROOT)
+    # Headers one by one would be hidden behind the sysroot's own libc headers; -idirafter keeps the compiler's first.
+    target_compile_options(dependency_${name} INTERFACE -idirafter ${HRUNC_SYSROOT}/usr/include
+                           -idirafter ${HRUNC_SYSROOT}/usr/include/${CMAKE_LIBRARY_ARCHITECTURE})
+  endif()
+endfunction()
+
+find_package(Threads REQUIRED)
+find_program(protoc_program protoc REQUIRED)
+
+hrunc_dependency(protobuf google/protobuf/message.h protobuf)
+target_link_libraries(dependency_protobuf INTERFACE Threads::Threads)
+hrunc_dependency(json nlohmann/json.hpp "")
+hrunc_dependency(yajl yajl/yajl_parse.h yajl)
+hrunc_dependency(seccomp seccomp.h seccomp)
+hrunc_dependency(cap sys/capability.h cap)
+hrunc_dependency(cli CLI/CLI.hpp "")
+hrunc_dependency(fmt fmt/format.h "")
+target_compile_definitions(dependency_fmt INTERFACE FMT_HEADER_ONLY)
