@@ -1,0 +1,42 @@
+// What an administrator can set: /etc/hrunc/hrunc.json, and per container the annotations org.hrunc.* of its
+// config.json, which override the file. A bad value is an error that names the file, the key, the value and what is
+// allowed; an unknown key is an error too.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "arch/isa.h"
+#include "base/result.h"
+
+namespace hrunc::shim {
+
+// What to do at a checkpoint with a process that has no migratable binary.
+enum class Unmigratable {
+    kPass,   // dump it as it is: the checkpoint restores on the same ISA only
+    kRefuse, // fail the checkpoint
+};
+enum class Tcp { kRefuse, kEstablished, kClose }; // connected TCP sockets; kRefuse is criu's own default
+enum class NetworkLock { kDefault, kIptables, kNftables, kSkip };
+
+struct Config {
+    std::string runc = "runc"; // a path, or a name to look up on PATH
+    std::string criu = "criu";
+    std::chrono::milliseconds notify_timeout{10'000}; // from the request until every task is parked
+    Unmigratable unmigratable = Unmigratable::kPass;
+    Tcp tcp = Tcp::kRefuse;
+    NetworkLock network_lock = NetworkLock::kDefault;
+    std::optional<arch::Isa> target;              // for the popcorn ABI; unset: the other ISA than this host's
+    std::string state_directory = "/run/hrunc";   // run directories and recoded images while an operation lasts
+    std::string log_directory = "/var/log/hrunc"; // criu's logs of failed operations
+    std::string debug_log;                        // a file for hrunc's own debug log; empty: none
+};
+
+inline constexpr const char *kConfigFile = "/etc/hrunc/hrunc.json";
+
+// A missing file gives the defaults. `annotations` are those of the container's config.json; only org.hrunc.* count.
+Result<Config> load_config(const std::string &file, const std::map<std::string, std::string> &annotations);
+
+} // namespace hrunc::shim

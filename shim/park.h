@@ -1,0 +1,59 @@
+// Bringing every task of a container to a safe point, and back.
+//
+// park() thaws the container if the engine paused it, asks every task that has a migration ABI to reach a migration
+// point, all together under one timeout, and leaves the container frozen in its cgroup with every such task parked: no
+// task runs an instruction of its program until release(). Nothing about a task is changed for good: on any error, or
+// on release(), the tasks run on as if nothing had happened, and the cgroup is as it was found.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "arch/isa.h"
+#include "base/result.h"
+#include "recode/recode.h"
+
+namespace hrunc::shim {
+
+struct ParkRequest {
+    pid_t init = 0;      // the container's first process, in the host's pid namespace
+    std::string freezer; // its cgroup directory (v2), or the one of the freezer hierarchy (v1); empty: no cgroup,
+                         // then the parked tasks are left stopped (SIGSTOP) until release()
+    arch::Isa target = arch::host(); // for which ISA popcorn tasks are to lay out their state
+    std::chrono::milliseconds timeout{10'000};
+    bool refuse_unmigratable = false; // a task without a migration ABI is an error, not left alone
+};
+
+struct ParkedTask {
+    pid_t pid = 0;          // in the host's pid namespace
+    pid_t pid_inside = 0;   // in the container's
+    std::string comm;       // printable
+    std::string executable; // path inside the container, printable
+    recode::Abi abi = recode::Abi::kNone;
+};
+
+class Park {
+  public:
+    static Result<Park> park(const ParkRequest &request);
+    // What release() needs, as JSON text, for another process to undo with should this one be killed.
+    std::string journal() const;
+    static Result<void> release_by_journal(const std::string &journal);
+
+    Park(Park &&) noexcept;
+    Park &operator=(Park &&) noexcept;
+    ~Park(); // does not release: a task that was dumped is gone, or the caller says so
+
+    const std::vector<ParkedTask> &tasks() const;
+    bool was_frozen() const; // the engine had paused the container before
+    Result<void> release();  // idempotent
+
+  private:
+    struct State;
+    explicit Park(State *state);
+    State *state_;
+};
+
+} // namespace hrunc::shim
