@@ -1,0 +1,24 @@
+# shellcheck shell=bash
+# ./dev bench, sourced by ./dev: every tests/bench/NAME/bench prints a table, writes build/bench/NAME.json, and with
+# --check exits 1 where it misses its goal; its last line is the figure that decides.
+
+run_bench() {
+    local names=() check=() argument status=0
+    for argument in "$@"; do
+        case $argument in
+            --check) check=(--check) ;;
+            -*) die "bench: unknown option $argument" ;;
+            *) names+=("$argument") ;;
+        esac
+    done
+    if [ ${#names[@]} = 0 ]; then
+        for argument in tests/bench/*/bench; do names+=("$(basename "$(dirname "$argument")")"); done
+    fi
+    mkdir -p build/bench
+    for argument in "${names[@]}"; do
+        [ -x "tests/bench/$argument/bench" ] || die "no benchmark \"$argument\"; there are: $(ls -d tests/bench/*/ | xargs -n1 basename | tr '\n' ' ')"
+        build dev >"$logs/build-dev.log" 2>&1 || die "the build failed; see $logs/build-dev.log"
+        "tests/bench/$argument/bench" --json "build/bench/$argument.json" "${check[@]}" || status=1
+    done
+    return $status
+}

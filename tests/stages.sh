@@ -1,0 +1,101 @@
+# shellcheck shell=bash
+# The stages of ./dev test, sourced by ./dev. Each counts its tests; the last line of the run is the sum.
+
+passed=0 failed=0 skipped=0 failures=()
+
+count() {
+    passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
+}
+
+# A step that is one test by itself: name, command...
+step() {
+    local name=$1
+    shift
+    if "$@"; then
+        count 1 0 0
+    else
+        count 0 1 0
+        failures+=("$name")
+    fi
+}
+
+ctest_stage() {
+    local preset=$1 report=$PWD/build/$1/junit.xml
+    build "$preset" >"$logs/build-$preset.log" 2>&1 || {
+        tail -n 40 "$logs/build-$preset.log" >&2
+        count 0 1 0
+        failures+=("$preset: build; see $logs/build-$preset.log")
+        return
+    }
+    say "unit tests, $preset"
+    rm -f "$report"
+    ctest --preset "$preset" -j "$jobs" --output-junit "$report" || true
+    local total bad left_out
+    total=$(grep -c '<testcase ' "$report" || true)
+    bad=$(grep -c 'status="fail"' "$report" || true)
+    left_out=$(grep -cE 'status="(notrun|disabled)"' "$report" || true)
+    [ "$total" -gt 0 ] || bad=1 total=1
+    count $((total - bad - left_out)) "$bad" "$left_out"
+    [ "$bad" = 0 ] || failures+=("$preset: $bad unit tests; again with: ctest --preset $preset --rerun-failed")
+}
+
+# A file of bats tests; its TAP lines are shown as they come, and kept.
+bats_file() {
+    local file=$1 tap
+    tap=$logs/$(basename "$file").tap
+    say "$file"
+    bats --formatter tap --timing "$file" | tee "$tap" || true
+    local good bad left_out
+    left_out=$(grep -cE '^ok .* # skip' "$tap" || true)
+    good=$(($(grep -c '^ok ' "$tap" || true) - left_out))
+    bad=$(grep -c '^not ok ' "$tap" || true)
+    [ $((good + bad + left_out)) -gt 0 ] || bad=1
+    count "$good" "$bad" "$left_out"
+    [ "$bad" = 0 ] || failures+=("$file: $bad tests; again with: ./dev test $file")
+}
+
+stage_lint() {
+    step "lint" lint
+}
+
+stage_unit() {
+    ctest_stage dev
+}
+
+stage_asan() {
+    ctest_stage asan
+}
+
+stage_fuzz() {
+    step "fuzz" fuzz "${HRUNC_FUZZ_SECONDS:-60}"
+}
+
+stage_rig() {
+    deps_tests
+    step "release build" release
+    local file
+    for file in tests/e2e/*.bats; do bats_file "$file"; done
+    tests/rig/rig down >/dev/null 2>&1 || true
+}
+
+run_stages() {
+    local stages=("$@") stage
+    [ ${#stages[@]} -gt 0 ] || stages=(lint unit asan fuzz rig)
+    mkdir -p "$logs"
+    local began=$SECONDS
+    for stage in "${stages[@]}"; do
+        case $stage in
+            *.bats)
+                deps_tests
+                bats_file "$stage" ;;
+            *)
+                declare -F "stage_$stage" >/dev/null || die "no stage \"$stage\"; stages: lint unit asan fuzz rig, or a .bats file"
+                "stage_$stage" ;;
+        esac
+        say "$stage done after $((SECONDS - began)) s: $passed passed, $failed failed, $skipped skipped"
+    done
+    local failure
+    for failure in "${failures[@]}"; do printf 'failed: %s\n' "$failure"; done
+    printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+    [ "$failed" = 0 ]
+}
