@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # The stages of ./dev test, sourced by ./dev. Each counts its tests; the last line of the run is the sum.
 
 passed=0 failed=0 skipped=0 failures=()
@@ -7,7 +7,7 @@ count() {
     passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
 }
 
-# A step that is one test by itself: name, command...
+# A step that is one test by itself: name, command... (a command, not a function: `if` would switch its `set -e` off)
 step() {
     local name=$1
     shift
@@ -21,7 +21,7 @@ step() {
 
 ctest_stage() {
     local preset=$1 report=$PWD/build/$1/junit.xml
-    build "$preset" >"$logs/build-$preset.log" 2>&1 || {
+    ./dev build "$preset" >"$logs/build-$preset.log" 2>&1 || {
         tail -n 40 "$logs/build-$preset.log" >&2
         count 0 1 0
         failures+=("$preset: build; see $logs/build-$preset.log")
@@ -55,7 +55,7 @@ bats_file() {
 }
 
 stage_lint() {
-    step "lint" lint
+    step "lint" ./dev lint
 }
 
 stage_unit() {
@@ -67,12 +67,12 @@ stage_asan() {
 }
 
 stage_fuzz() {
-    step "fuzz" fuzz "${HRUNC_FUZZ_SECONDS:-60}"
+    step "fuzz" ./dev fuzz "${HRUNC_FUZZ_SECONDS:-60}"
 }
 
 stage_rig() {
     deps_tests
-    step "release build" release
+    step "release build" ./dev release
     local file
     for file in tests/e2e/*.bats; do bats_file "$file"; done
     tests/rig/rig down >/dev/null 2>&1 || true

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # ./dev bench, sourced by ./dev: every tests/bench/NAME/bench prints a table, writes build/bench/NAME.json, and with
 # --check exits 1 where it misses its goal; its last line is the figure that decides.
 
@@ -16,8 +16,8 @@ run_bench() {
     fi
     mkdir -p build/bench
     for argument in "${names[@]}"; do
-        [ -x "tests/bench/$argument/bench" ] || die "no benchmark \"$argument\"; there are: $(ls -d tests/bench/*/ | xargs -n1 basename | tr '\n' ' ')"
-        build dev >"$logs/build-dev.log" 2>&1 || die "the build failed; see $logs/build-dev.log"
+        [ -x "tests/bench/$argument/bench" ] || die "no benchmark \"$argument\" in tests/bench"
+        ./dev build dev >"$logs/build-dev.log" 2>&1 || die "the build failed; see $logs/build-dev.log"
         "tests/bench/$argument/bench" --json "build/bench/$argument.json" "${check[@]}" || status=1
     done
     return $status
