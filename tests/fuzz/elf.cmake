@@ -1,0 +1,1 @@
+hrunc_fuzz(elf elf.cpp LIBRARIES hrunc_recode)
