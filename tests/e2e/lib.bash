@@ -1,0 +1,103 @@
+# shellcheck shell=bash
+# What the end-to-end tests and the demo share: two guests, one per ISA, with hrunc in both, and a container that moves.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+rig=$root/tests/rig/rig
+work=${HRUNC_E2E_WORK:-$root/build/e2e}
+suite=${HRUNC_RIG_SUITE:-trixie}
+mkdir -p "$work"
+
+other_isa() {
+    case $1 in x86-64) echo aarch64 ;; aarch64) echo x86-64 ;; esac
+}
+
+binary() {
+    case $1 in
+        x86-64) echo "$root/build/release/shim/hrunc" ;;
+        aarch64) echo "$root/build/release-aarch64/shim/hrunc" ;;
+    esac
+}
+
+# guest ISA COMMAND...: a command in a guest, as root.
+guest() {
+    "$rig" run "$1" -- "${@:2}"
+}
+
+# shell ISA SCRIPT: a shell script in a guest.
+shell() {
+    guest "$1" sh -c "$2"
+}
+
+# Both guests up, this build's hrunc in each, and the test images loaded. Guests that run with the same files are kept.
+e2e_up() {
+    local isa stamp programs
+    programs=$work/programs
+    [ -f "$programs/built" ] || {
+        rm -rf "$programs"
+        "$root/examples/helloworld/build" "$programs/helloworld" >"$work/programs.log" 2>&1 &&
+            "$root/tests/programs/popcorn/build" "$programs/popcorn" >>"$work/programs.log" 2>&1 || {
+            cat "$work/programs.log" >&2
+            return 1
+        }
+        : >"$programs/built"
+    }
+    stamp=$({ cat "$(binary x86-64)" "$(binary aarch64)"; find "$programs" -type f -exec cat {} +; } | sha256sum | cut -c1-16)
+    "$rig" up
+    for isa in x86-64 aarch64; do
+        [ "$(guest "$isa" cat /run/hrunc-e2e 2>/dev/null)" = "$stamp" ] && continue
+        "$rig" put "$isa" "$(binary "$isa")" /usr/local/bin/hrunc
+        "$rig" put "$isa" "$programs" /programs
+        shell "$isa" "
+            set -e
+            tar -C /programs/helloworld -c . | docker import -c 'CMD [\"/app/hello\"]' - hello:test >/dev/null
+            tar -C /programs/popcorn -c . | docker import - popcorn:test >/dev/null
+            echo $stamp >/run/hrunc-e2e"
+    done
+}
+
+checkpoints() {
+    guest "$1" docker inspect -f '/var/lib/docker/containers/{{.Id}}/checkpoints' "$2"
+}
+
+# move NAME FROM TO CHECKPOINT [CREATE-OPTIONS... IMAGE [COMMAND...]]: checkpoints the container on FROM and starts it
+# from there on TO, where it is created if it does not exist.
+move() {
+    local name=$1 from=$2 to=$3 checkpoint=$4 source target
+    shift 4
+    guest "$from" docker checkpoint create "$name" "$checkpoint" >/dev/null
+    guest "$to" docker inspect "$name" >/dev/null 2>&1 || guest "$to" docker create --name "$name" --runtime hrunc "$@" >/dev/null
+    source=$(checkpoints "$from" "$name")
+    target=$(checkpoints "$to" "$name")
+    "$rig" send "$from" "$to" "$source/$checkpoint" "$target/$checkpoint"
+    guest "$to" docker start --checkpoint "$checkpoint" "$name" >/dev/null
+}
+
+# wait_for SECONDS WHAT COMMAND...: until the command succeeds.
+wait_for() {
+    local deadline=$((SECONDS + $1)) what=$2
+    shift 2
+    until "$@"; do
+        if [ "$SECONDS" -ge "$deadline" ]; then
+            echo "waited in vain for $what" >&2
+            return 1
+        fi
+        sleep 0.3
+    done
+}
+
+running() {
+    [ "$(guest "$1" docker inspect -f '{{.State.Running}}' "$2")" = true ]
+}
+
+# What a finished operation must not leave on a host: prints anything that is there.
+leftovers() {
+    shell "$1" '
+        ls -A /run/hrunc 2>/dev/null
+        pgrep -a "^criu" || true
+        grep -E "criu-root|/run/hrunc" /proc/mounts || true'
+}
+
+remove() {
+    local isa
+    for isa in x86-64 aarch64; do guest "$isa" docker rm -f "$@" >/dev/null 2>&1 || true; done
+}
