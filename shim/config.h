@@ -36,6 +36,15 @@ struct Config {
 
 inline constexpr const char *kConfigFile = "/etc/hrunc/hrunc.json";
 
+// kConfigFile, or the file that the environment variable HRUNC_CONFIG names with an absolute path. The environment is
+// trusted as PATH is, on which runc and criu are found; it is ignored where the kernel says that it is not to be
+// trusted (secure_getenv(3)).
+std::string config_file();
+
+// Only the key "runc" of the file, so that an ordinary call pays for nothing else and a mistake in another key does
+// not keep a container from being stopped.
+Result<std::string> load_runc(const std::string &file);
+
 // A missing file gives the defaults. `annotations` are those of the container's config.json; only org.hrunc.* count.
 Result<Config> load_config(const std::string &file, const std::map<std::string, std::string> &annotations);
 

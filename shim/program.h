@@ -1,0 +1,16 @@
+// Finding the programs that hrunc stands in front of: runc and criu.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace hrunc::shim {
+
+// The absolute path of `program`, which is an absolute path or a name to look up on PATH, as the configuration's `key`
+// says. Never hrunc itself under another name: on PATH it is skipped (hrunc is what runc finds as `criu`), as a path
+// it is an error. Errors name program, key, file and where was looked.
+Result<std::string> find_program(const std::string &program, std::string_view key);
+
+} // namespace hrunc::shim
