@@ -1,12 +1,19 @@
-// What an administrator can set: /etc/hrunc/hrunc.json, and per container the annotations org.hrunc.* of its
-// config.json, which override the file. A bad value is an error that names the file, the key, the value and what is
+// What an administrator can set: /etc/hrunc/hrunc.json, and per container the annotations org.hrunc.KEY of its
+// config.json, which override the file. hrunc.json(5) describes every key; the names are the same in both places and
+// all values are strings. A bad value is an error that names the file or annotation, the key, the value and what is
 // allowed; an unknown key is an error too.
+//
+// Programs and paths come from the file only: an annotation is written by whoever starts a container, who on some
+// engines is not root on the host, while hrunc is. For the same reason the file must belong to root (or to who runs
+// hrunc) and be writable by nobody else.
 #pragma once
 
 #include <chrono>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "arch/isa.h"
 #include "base/result.h"
@@ -47,5 +54,12 @@ Result<std::string> load_runc(const std::string &file);
 
 // A missing file gives the defaults. `annotations` are those of the container's config.json; only org.hrunc.* count.
 Result<Config> load_config(const std::string &file, const std::map<std::string, std::string> &annotations);
+
+// The keys of hrunc.json, and whether an annotation org.hrunc.KEY may override them.
+struct ConfigKey {
+    std::string_view name;
+    bool per_container;
+};
+std::vector<ConfigKey> config_keys();
 
 } // namespace hrunc::shim
