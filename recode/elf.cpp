@@ -97,6 +97,7 @@ Result<void> Elf::read_into(void *out, std::uint64_t offset, std::uint64_t size,
     if (!within(offset, size, 0, file_size_))
         return invalid(std::string(what) + " at offset " + number(offset) + ", " + number(size) +
                        " bytes: beyond the file's end at " + number(file_size_));
+    if (size == 0) return {}; // memcpy takes no null pointer, not even for nothing
     if (const Fd *file = std::get_if<Fd>(&source_)) {
         HRUNC_TRY_IN(read_exactly_at(*file, out, size, offset), what);
         return {};
