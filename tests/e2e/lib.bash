@@ -42,15 +42,15 @@ e2e_up() {
         : >"$programs/built"
     }
     stamp=$({ cat "$(binary x86-64)" "$(binary aarch64)"; find "$programs" -type f -exec cat {} +; } | sha256sum | cut -c1-16)
-    "$rig" up
+    "$rig" up --keep
     for isa in x86-64 aarch64; do
         [ "$(guest "$isa" cat /run/hrunc-e2e 2>/dev/null)" = "$stamp" ] && continue
         "$rig" put "$isa" "$(binary "$isa")" /usr/local/bin/hrunc
         "$rig" put "$isa" "$programs" /programs
         shell "$isa" "
             set -e
-            tar -C /programs/helloworld -c . | docker import -c 'CMD [\"/app/hello\"]' - hello:test >/dev/null
-            tar -C /programs/popcorn -c . | docker import - popcorn:test >/dev/null
+            docker import -c 'CMD [\"/app/hello\"]' /programs/helloworld/hello-$isa.tar hello:test >/dev/null
+            docker import /programs/popcorn/popcorn-$isa.tar popcorn:test >/dev/null
             echo $stamp >/run/hrunc-e2e"
     done
 }
