@@ -1,0 +1,199 @@
+# shellcheck shell=bash
+# Guests as processes: cold boot, saved state, resume, stop.
+#
+#   image (build.sh) ── cold boot, dockerd up ──► state-*/  disk.qcow2  ram  device
+#                                                     │ (per `up`: an overlay, the memory mapped private)
+#                                                     ▼
+#                                                  run/SUITE-ISA/
+
+readonly memory_mb=1536
+readonly boot_seconds=180
+
+run_dir() { echo "$run_root/$suite-$1"; }
+control_socket() { echo "$socket_dir/$suite-$1.ssh"; }
+
+# guest_pid ISA: the process id of a running guest, or nothing.
+guest_pid() {
+    local file pid
+    file=$(run_dir "$1")/pid
+    [[ -e $file ]] || return 0
+    pid=$(<"$file")
+    # The number alone could have been given to another process since.
+    if tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF -- "$(run_dir "$1")/disk.qcow2"; then
+        echo "$pid"
+    fi
+}
+
+guest_port() { cat "$(run_dir "$1")/port"; }
+
+monitor() { # ISA COMMAND...
+    local isa=$1
+    shift
+    printf '%s\n' "$@" | socat -t 5 - "UNIX-CONNECT:$socket_dir/$suite-$isa.mon" | tr -d '\r'
+}
+
+# state_dir IMAGE: the saved state also depends on QEMU, on the devices and on the cgroup version.
+state_dir() {
+    local hash
+    hash=$({ "$qemu" --version; cat "$rig_dir/lib/guest.sh"; declare -f set_isa; } | sha256sum | cut -c1-8)
+    echo "$1/state-$cgroup-$hash"
+}
+
+# start_qemu ISA IMAGE RAM-FILE on|off [OPTION...]: off maps the memory file private, so it stays as it is.
+start_qemu() {
+    local isa=$1 image=$2 ram=$3 share=$4 dir port lan peer
+    shift 4
+    dir=$(run_dir "$isa") lan=$socket_dir/$suite-$isa.lan
+    peer=$socket_dir/$suite-$([[ $isa == x86-64 ]] && echo aarch64 || echo x86-64).lan
+    rm -f "$lan" "$dir/pid" "$dir/console.log"
+    # Another process can take the port between the choice and the start: then choose again.
+    for _ in 1 2 3 4 5; do
+        port=$((20000 + RANDOM % 12000))
+        if "$qemu" -name "hrunc-rig-$suite-$isa" -nodefaults -no-user-config -display none -no-reboot \
+            -machine "$machine,memory-backend=ram" -accel tcg,thread=multi -cpu "$cpu" -smp 2 -m "$memory_mb" \
+            -object "memory-backend-file,id=ram,size=${memory_mb}M,mem-path=$ram,share=$share" \
+            -kernel "$image/vmlinuz" -initrd "$image/initrd" \
+            -append "console=$console loglevel=5 panic=-1 mitigations=off net.ifnames=0 rig.isa=$isa rig.ip=$lan_ip rig.cgroup=$cgroup" \
+            -drive "file=$dir/disk.qcow2,if=none,id=disk,format=qcow2,cache=unsafe,discard=unmap" \
+            -device virtio-blk-pci,drive=disk,addr=4 \
+            -netdev "user,id=user,restrict=on,hostfwd=tcp:127.0.0.1:$port-:22" \
+            -device "virtio-net-pci,netdev=user,romfile=,addr=5,mac=52:54:00:77:00:0$mac_digit" \
+            -netdev "dgram,id=lan,local.type=unix,local.path=$lan,remote.type=unix,remote.path=$peer" \
+            -device "virtio-net-pci,netdev=lan,romfile=,addr=6,host_mtu=65000,mac=52:54:00:77:01:0$mac_digit" \
+            -device virtio-rng-pci,addr=7 \
+            -serial "file:$dir/console.log" -monitor "unix:$socket_dir/$suite-$isa.mon,server=on,wait=off" \
+            -daemonize -pidfile "$dir/pid" "$@" 2>"$dir/qemu.log" 9>&-; then
+            echo "$port" >"$dir/port"
+            return
+        fi
+        grep -q 'Could not set up host forwarding' "$dir/qemu.log" || break
+    done
+    cat "$dir/qemu.log" >&2
+    die "$suite-$isa: QEMU does not start (its words are above, and in $dir/qemu.log)"
+}
+
+# wait_for ISA WHAT COMMAND...: until the command succeeds in the guest.
+wait_for() {
+    local isa=$1 what=$2 deadline=$((SECONDS + boot_seconds))
+    shift 2
+    until "$@"; do
+        [[ $(guest_pid "$isa") ]] ||
+            die "$suite-$isa: the guest ended before $what; its console: $(run_dir "$isa")/console.log"
+        ((SECONDS < deadline)) ||
+            die "$suite-$isa: no $what after $boot_seconds s; its console: $(run_dir "$isa")/console.log ('rig log $isa')"
+        sleep 0.2
+    done
+}
+
+ready() { guest_ssh "$1" test -e /run/rig-ready </dev/null 2>/dev/null; }
+migrated() { monitor "$1" 'info migrate' | grep -q 'Migration status: completed'; }
+
+# boot_and_save IMAGE STATE: the slow way, once for each image.
+boot_and_save() {
+    local image=$1 state=$2 dir start
+    dir=$(run_dir "$isa")
+    start=$(now_ms)
+    say "$suite-$isa: first boot of this image, to save it with dockerd running (a minute)"
+    rm -rf "$state" "$state.new"
+    mkdir -p "$state.new"
+    qemu-img create -q -f qcow2 -b "$image/base.img" -F raw "$state.new/disk.qcow2"
+    ln -sf "$state.new/disk.qcow2" "$dir/disk.qcow2"
+    start_qemu "$isa" "$image" "$state.new/ram" on
+    wait_for "$isa" 'ssh' open_ssh "$isa"
+    say "$suite-$isa: ssh answers after $(since "$start"), waiting for dockerd and its images"
+    wait_for "$isa" 'dockerd' ready "$isa"
+    guest_ssh "$isa" 'sync; echo 3 >/proc/sys/vm/drop_caches; fstrim / 2>/dev/null; sync' </dev/null
+    close_ssh "$isa"
+    # x-ignore-shared leaves the memory where it is: in the shared file.
+    monitor "$isa" stop 'migrate_set_capability x-ignore-shared on' \
+        "migrate -d \"exec:cat > $state.new/device\"" >/dev/null
+    wait_for "$isa" 'saved state' migrated "$isa"
+    stop_guest "$isa"
+    mv "$state.new" "$state"
+    say "$suite-$isa: booted and saved in $(since "$start")"
+}
+
+resume() {
+    local image=$1 state=$2 dir start
+    dir=$(run_dir "$isa")
+    start=$(now_ms)
+    rm -f "$dir/disk.qcow2"
+    qemu-img create -q -f qcow2 -b "$state/disk.qcow2" -F qcow2 "$dir/disk.qcow2"
+    start_qemu "$isa" "$image" "$state/ram" off -incoming defer
+    monitor "$isa" 'migrate_set_capability x-ignore-shared on' \
+        "migrate_incoming \"exec:cat $state/device\"" >/dev/null
+    wait_for "$isa" 'saved state' migrated "$isa"
+    monitor "$isa" cont >/dev/null
+    wait_for "$isa" 'ssh' open_ssh "$isa"
+    guest_ssh "$isa" "date -s @$EPOCHREALTIME" </dev/null >/dev/null
+    say "$suite-$isa: up in $(since "$start")"
+}
+
+up_one() (
+    set -euo pipefail
+    set_isa "$1"
+    local image state
+    mkdir -p "$(run_dir "$isa")"
+    exec 9>"$(run_dir "$isa")/lock"
+    flock 9
+    if [[ $keep == yes && $(guest_pid "$isa") ]]; then say "$suite-$isa: is up"; return; fi
+    stop_guest "$isa"
+    image=$(image_dir "$suite" "$isa")
+    state=$(state_dir "$image")
+    [[ -e $state/device ]] || boot_and_save "$image" "$state"
+    resume "$image" "$state"
+)
+
+verb_up() {
+    verb_build "$@"
+    each_isa up_one "$@"
+}
+
+stop_guest() {
+    local isa=$1 pid
+    close_ssh "$isa"
+    pid=$(guest_pid "$isa")
+    if [[ $pid ]]; then
+        kill "$pid"
+        for _ in {1..50}; do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
+        if kill -0 "$pid" 2>/dev/null; then kill -KILL "$pid"; fi
+    fi
+    rm -f "$(run_dir "$isa")"/{pid,port} "$socket_dir/$suite-$isa".{mon,lan,ssh}
+}
+
+down_one() {
+    if [[ -d $(run_dir "$1") ]]; then
+        stop_guest "$1"
+        rm -f "$(run_dir "$1")/disk.qcow2"
+    fi
+}
+
+verb_down() {
+    local i suites=("$suite")
+    if [[ $suite_given == no ]]; then suites=("${all_suites[@]}"); fi
+    for suite in "${suites[@]}"; do
+        for i in "$@"; do down_one "$i"; done
+    done
+    rmdir "$socket_dir" 2>/dev/null || :
+}
+
+verb_status() {
+    local i image state
+    make_keys
+    for suite in "${all_suites[@]}"; do
+        for i in "${all_isas[@]}"; do
+            set_isa "$i"
+            image=$(image_dir "$suite" "$i")
+            state='no image'
+            if [[ -e $image/base.img ]]; then state='image'; fi
+            if compgen -G "$image/state-*/device" >/dev/null; then state='image and saved state'; fi
+            if [[ $(guest_pid "$i") ]]; then state="up, process $(guest_pid "$i"), ssh port $(guest_port "$i")"; fi
+            printf '%-9s %-8s %s\n' "$suite" "$i" "$state"
+        done
+    done
+}
+
+verb_clean() {
+    verb_down "${all_isas[@]}"
+    rm -rf "${rig_cache:?}"
+}
