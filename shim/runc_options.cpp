@@ -132,7 +132,10 @@ std::size_t parse_global_options(Invocation &invocation) {
         Word word = split(argv[at]);
         const Option *option = find(kGlobalOptions, word.name);
         // Whether an unknown option takes a value only runc can know, so there is no telling where the verb is.
-        if (option == nullptr) return argv.size();
+        if (option == nullptr) {
+            invocation.help = invocation.version = false;
+            return argv.size();
+        }
         at = take(invocation, *option, word, at);
     }
     return argv.size();
