@@ -5,8 +5,8 @@ namespace hrunc::oci {
 namespace {
 
 Error wrong_kind(std::string_view path, std::string_view expected, const Json &value) {
-    return {ErrorCode::kInvalid,
-            std::string(path) + ": " + std::string(expected) + " is expected, not " + std::string(kind_of(value))};
+    std::string where = path.empty() ? "" : std::string(path) + ": ";
+    return {ErrorCode::kInvalid, where + std::string(expected) + " is expected, not " + std::string(kind_of(value))};
 }
 
 } // namespace
@@ -23,7 +23,7 @@ Result<const Json *> find_member(const Json &document, std::string_view path) {
     const Json *at = &document;
     for (std::size_t start = 0;;) {
         if (!at->is_object()) {
-            std::string_view outer = start == 0 ? "document" : path.substr(0, start - 1);
+            std::string_view outer = start == 0 ? std::string_view() : path.substr(0, start - 1);
             return wrong_kind(outer, "an object", *at);
         }
         std::size_t end = std::min(path.find('.', start), path.size());

@@ -165,26 +165,35 @@ Result<void> take_annotation(Config &config, const std::string &name, const std:
 }
 
 // A file that somebody else can write would let them choose what hrunc starts.
-Result<void> check_owner(const std::string &file, const struct stat &status) {
+Result<void> check_file(const Fd &fd) {
+    struct stat status {};
+    if (fstat(fd.get(), &status) != 0) return Error::system("stat");
+    if (!S_ISREG(status.st_mode)) return Error(ErrorCode::kInvalid, "not a regular file");
     if (status.st_uid != 0 && status.st_uid != geteuid())
-        return Error(ErrorCode::kRefused, oci::in_quotes(file) + ": belongs to user " + std::to_string(status.st_uid) +
-                                              "; allowed: root, or who runs hrunc");
+        return Error(ErrorCode::kRefused,
+                     "belongs to user " + std::to_string(status.st_uid) + "; allowed: root, or who runs hrunc");
     if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-        return Error(ErrorCode::kRefused, oci::in_quotes(file) + ": is writable by its group or by others");
+        return Error(ErrorCode::kRefused, "is writable by its group or by others");
     return {};
 }
 
 // nullopt where there is no such file.
-Result<std::optional<oci::Json>> read_config(const std::string &file) {
-    struct stat status {};
-    if (stat(file.c_str(), &status) != 0) {
-        if (errno == ENOENT || errno == ENOTDIR) return std::optional<oci::Json>();
-        return Error::system(oci::in_quotes(file));
+Result<std::optional<std::string>> read_config(const std::string &file) {
+    int number = open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (number < 0) {
+        if (errno == ENOENT || errno == ENOTDIR) return std::optional<std::string>();
+        return Error::system("open " + oci::in_quotes(file));
     }
-    HRUNC_TRY(check_owner(file, status));
-    HRUNC_ASSIGN(oci::Json json, oci::read_json(file, kConfigLimit));
+    Fd fd(number);
+    HRUNC_TRY_IN(check_file(fd), oci::in_quotes(file));
+    HRUNC_ASSIGN_IN(std::string text, read_to_end(fd, kConfigLimit), oci::in_quotes(file));
+    return std::optional<std::string>(std::move(text));
+}
+
+Result<oci::Json> parse_config(const std::string &file, std::string_view text) {
+    HRUNC_ASSIGN_IN(oci::Json json, oci::parse_json(text), oci::in_quotes(file));
     if (!json.is_object()) return Error(ErrorCode::kInvalid, oci::in_quotes(file) + ": not a JSON object");
-    return std::optional<oci::Json>(std::move(json));
+    return json;
 }
 
 } // namespace
@@ -202,19 +211,25 @@ std::vector<ConfigKey> config_keys() {
 
 Result<std::string> load_runc(const std::string &file) {
     Config config;
-    HRUNC_ASSIGN(std::optional<oci::Json> json, read_config(file));
-    if (json && json->contains("runc"))
-        HRUNC_TRY_IN(take_key(config, "runc", (*json)["runc"]), oci::in_quotes(file) + ": key \"runc\"");
+    HRUNC_ASSIGN(std::optional<std::string> text, read_config(file));
+    if (!text) return config.runc;
+    HRUNC_ASSIGN(oci::Json json, parse_config(file, *text));
+    if (json.contains("runc"))
+        HRUNC_TRY_IN(take_key(config, "runc", json["runc"]), oci::in_quotes(file) + ": key \"runc\"");
     return config.runc;
 }
 
 Result<Config> load_config(const std::string &file, const std::map<std::string, std::string> &annotations) {
+    HRUNC_ASSIGN(std::optional<std::string> text, read_config(file));
+    return config_from(file, text ? *text : "{}", annotations);
+}
+
+Result<Config> config_from(const std::string &file, std::string_view text,
+                           const std::map<std::string, std::string> &annotations) {
     Config config;
-    HRUNC_ASSIGN(std::optional<oci::Json> json, read_config(file));
-    if (json) {
-        for (const auto &[name, value] : json->items())
-            HRUNC_TRY_IN(take_key(config, name, value), oci::in_quotes(file) + ": key " + oci::in_quotes(name));
-    }
+    HRUNC_ASSIGN(oci::Json json, parse_config(file, text));
+    for (const auto &[name, value] : json.items())
+        HRUNC_TRY_IN(take_key(config, name, value), oci::in_quotes(file) + ": key " + oci::in_quotes(name));
     for (const auto &[name, value] : annotations) {
         if (!name.starts_with(kAnnotationPrefix)) continue;
         HRUNC_TRY_IN(take_annotation(config, name, value), "config.json: annotation " + oci::in_quotes(name));

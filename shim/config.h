@@ -54,6 +54,9 @@ Result<std::string> load_runc(const std::string &file);
 
 // A missing file gives the defaults. `annotations` are those of the container's config.json; only org.hrunc.* count.
 Result<Config> load_config(const std::string &file, const std::map<std::string, std::string> &annotations);
+// The same from the file's text; `file` is its name in errors.
+Result<Config> config_from(const std::string &file, std::string_view text,
+                           const std::map<std::string, std::string> &annotations);
 
 // The keys of hrunc.json, and whether an annotation org.hrunc.KEY may override them.
 struct ConfigKey {
