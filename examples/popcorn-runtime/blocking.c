@@ -40,7 +40,7 @@ POPCORN_FUNCTION long popcorn_read(int fd, void *bytes, size_t size) {
     POPCORN_END
 #undef LIVE
         (void)
-        ready;
+    ready;
 }
 
 POPCORN_FUNCTION long popcorn_wait_child(long pid) {
@@ -57,5 +57,5 @@ POPCORN_FUNCTION long popcorn_wait_child(long pid) {
     POPCORN_END
 #undef LIVE
         (void)
-        ignored;
+    ignored;
 }

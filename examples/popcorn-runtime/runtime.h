@@ -53,6 +53,7 @@ void popcorn_handle(int number, void (*handler)(int, void *, void *), uint64_t f
 
 /* Memory that is never given back, zeroed, at equal addresses on both ISAs. Ends the program if there is none. */
 void *popcorn_allocate(size_t size);
+void *memcpy(void *restrict to, const void *restrict from, size_t size);
 
 /* Writes a message to standard error and ends the program with status 120. */
 _Noreturn void popcorn_fail(const char *what, uint64_t is, uint64_t should_be);
