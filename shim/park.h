@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -25,8 +26,12 @@ struct ParkRequest {
     arch::Isa target = arch::host(); // for which ISA popcorn tasks are to lay out their state
     std::chrono::milliseconds timeout{10'000};
     bool refuse_unmigratable = false; // a task without a migration ABI is an error, not left alone
+    // Called once, before the first change, with what journal() gives: for release_by_journal() should this program be
+    // killed before park() returns. An error ends park() with nothing changed.
+    std::function<Result<void>(const std::string &journal)> save_journal;
 };
 
+// A process of the container. One without an ABI is frozen like the others, but wherever it happened to be.
 struct ParkedTask {
     pid_t pid = 0;          // in the host's pid namespace
     pid_t pid_inside = 0;   // in the container's
@@ -37,23 +42,30 @@ struct ParkedTask {
 
 class Park {
   public:
+    // Errors: kRefused names the process and the reason, kTimeout those that did not answer; kPeer: the container died.
+    // A task that had begun to answer when the time ran out may send itself SIGALRM after the error was returned; the
+    // ABI demands that this has no effect. All ptrace(2) is over when this returns.
     static Result<Park> park(const ParkRequest &request);
-    // What release() needs, as JSON text, for another process to undo with should this one be killed.
-    std::string journal() const;
+    // What release() needs, as JSON text, for another process to undo with should this one be killed. It does not
+    // change while the container is being parked.
+    const std::string &journal() const { return journal_; }
+    // Undoes a park() whose program was killed at any moment, or one that succeeded. A container that is gone is fine.
     static Result<void> release_by_journal(const std::string &journal);
 
-    Park(Park &&) noexcept;
-    Park &operator=(Park &&) noexcept;
-    ~Park(); // does not release: a task that was dumped is gone, or the caller says so
+    // Destroying does not release: a task that was dumped is gone, or the caller says so.
+    Park(Park &&) noexcept = default;
+    Park &operator=(Park &&) noexcept = default;
 
-    const std::vector<ParkedTask> &tasks() const;
-    bool was_frozen() const; // the engine had paused the container before
-    Result<void> release();  // idempotent
+    const std::vector<ParkedTask> &tasks() const { return tasks_; } // every process of the container
+    bool was_frozen() const { return was_frozen_; }                 // the engine had paused the container before
+    Result<void> release();                                         // idempotent
 
   private:
-    struct State;
-    explicit Park(State *state);
-    State *state_;
+    Park() = default;
+    std::string journal_;
+    std::vector<ParkedTask> tasks_;
+    bool was_frozen_ = false;
+    bool released_ = false;
 };
 
 } // namespace hrunc::shim
