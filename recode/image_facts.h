@@ -23,6 +23,8 @@ inline constexpr std::uint32_t kVmaSocket = 1U << 11;
 inline constexpr std::uint32_t kVmaVvar = 1U << 12;
 inline constexpr std::uint32_t kVmaAioRing = 1U << 13;
 inline constexpr std::uint32_t kVmaMemfd = 1U << 14;
+inline constexpr std::uint32_t kVmaShadowStack = 1U << 15;
+inline constexpr std::uint32_t kVmaGuard = 1U << 16; // no mapping: a range under MADV_GUARD_INSTALL, after all others
 
 // PageRun.flags
 inline constexpr std::uint32_t kPagesInParent = 1U << 0;
