@@ -8,6 +8,8 @@
 
 #include <google/protobuf/descriptor.h>
 
+#include "recode/text.h"
+
 namespace hrunc::recode {
 namespace {
 
@@ -159,7 +161,7 @@ Result<std::string> encode_message(const google::protobuf::Message &message) {
 
 Result<Image> Image::make(const std::string &name) {
     auto type = parse_image_name(name);
-    if (!type) return Error(ErrorCode::kInvalid, "\"" + name + "\": not the name of a CRIU image");
+    if (!type) return Error(ErrorCode::kInvalid, quoted(name) + ": not the name of a CRIU image");
     if (type->type->header == ImageHeader::kNone)
         return Error(ErrorCode::kInvalid, name + ": a raw image, which has no messages");
     Image image;

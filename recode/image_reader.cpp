@@ -3,13 +3,13 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <cstring>
 
 #include <google/protobuf/descriptor.h>
 
 #include "recode/image_file.h"
 #include "recode/images/data.pb.h"
+#include "recode/text.h"
 
 namespace hrunc::recode {
 namespace {
@@ -21,12 +21,6 @@ constexpr std::size_t kReadAhead = std::size_t{64} << 10;
 
 std::uint32_t little_endian(const std::array<std::uint8_t, 4> &word) {
     return word[0] | std::uint32_t{word[1]} << 8 | std::uint32_t{word[2]} << 16 | std::uint32_t{word[3]} << 24;
-}
-
-std::string hex(std::uint64_t value) {
-    std::array<char, 24> text{};
-    std::snprintf(text.data(), text.size(), "0x%llx", static_cast<unsigned long long>(value));
-    return text.data();
 }
 
 // The first required field that is missing, as "Core.thread_info", or an empty text. The parser has bounded the depth.
@@ -78,7 +72,7 @@ Result<ImageReader> ImageReader::open(const Fd &directory, const std::string &na
 Result<ImageReader> ImageReader::on(Fd file, const std::string &name) {
     ImageReader reader;
     auto type = parse_image_name(name);
-    if (!type) return Error(ErrorCode::kInvalid, "\"" + name + "\": not the name of a CRIU image");
+    if (!type) return Error(ErrorCode::kInvalid, quoted(name) + ": not the name of a CRIU image");
     if (type->type->header == ImageHeader::kNone)
         return Error(ErrorCode::kInvalid, name + ": a raw image, which has no messages");
     struct stat status {};
