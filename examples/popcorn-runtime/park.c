@@ -87,13 +87,13 @@ static void fill(union popcorn_regs *regs, int64_t isa) {
 /* SIGALRM while the task can be dumped. The runtime's own has no effect; another one is passed on afterwards. */
 static struct signal_action program_action;
 static uint64_t program_mask;
-static volatile int alarms;
+static volatile int alarms_to_pass_on;
 
 static void on_alarm(int number, void *information, void *context) {
     (void)number;
     const struct signal_information *from = information;
     if (from->code != kSiTkill || from->pid != sys_getpid())
-        alarms = 1;
+        alarms_to_pass_on = 1;
     else if (popcorn_alarm_hook != NULL)
         popcorn_alarm_hook(context);
 }
@@ -109,8 +109,8 @@ static void unpark(void) {
     sys_signal_mask(kSigSetmask, &all_signals, NULL);
     regs_dst.magic = 0;
     sys_signal_action(kSigalrm, &program_action, NULL);
-    if (alarms) raise_alarm();
-    alarms = 0;
+    if (alarms_to_pass_on) raise_alarm();
+    alarms_to_pass_on = 0;
     sys_signal_mask(kSigSetmask, &program_mask, NULL);
 }
 

@@ -33,7 +33,7 @@ static void start_thread_locals(void) {
 }
 
 void *popcorn_allocate(size_t size) {
-    static uint64_t next = UINT64_C(0x200000000000); /* far from all that the kernel places, below 2^47 */
+    static uint64_t next = UINT64_C(0x1000000000); /* below 2^39, which every kernel has; far from what it places */
     size = (size + 0xffff) & ~(size_t)0xffff;
     void *got = sys_map((void *)next, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE);
     if ((uint64_t)got != next) popcorn_fail("memory from the kernel", (uint64_t)got, next);

@@ -34,6 +34,6 @@ POPCORN_FUNCTION int popcorn_main(int argc, char **argv, char **environment) {
     POPCORN_END
 #undef LIVE
         (void)
-        slept;
+    slept;
     return 0;
 }

@@ -1,8 +1,11 @@
 /* Everything that a process owns, checked again and again: whatever a move changes ends the program with a message.
  *
- * state [--self-move] [PAUSE [TICKS [FILE]]]: milliseconds of sleep in each leaf of the walk (2), ticks until it ends
- * well (without end), a file to keep open and read. A line a tick: `state TICK on ISA: moves N stays N alarms N ok`.
- * Status: 0 at the end, 1 with a message when something is not as it was, 120 when the runtime finds that. */
+ * state [--self-move | --hold] [PAUSE [TICKS [FILE]]]: milliseconds of sleep in each leaf of the walk (2), ticks until
+ * it ends well (without end), a file to keep open and read. A line a tick: `state TICK on ISA: moves N stays N alarms N
+ * ok`.
+ * --self-move: moves itself, twice in each leaf. --hold: waits for ever once asked, with regs_dst filled, and checks
+ * only registers, frames and memory: for a test that can carry no more. Status: 0 at the end, 1 with a message when
+ * something is not as it was, 120 when the runtime finds that. */
 #include "floats.h"
 #include "runtime.h"
 #include "self_move.h"
@@ -16,7 +19,7 @@ struct node {
 };
 
 static struct node *nodes, *broken_memory; /* from mmap, from brk */
-static int pipe_ends[2], file = -1, moves_itself;
+static int pipe_ends[2], file = -1, moves_itself, holds;
 static int64_t pause_here;
 static uint64_t now; /* the tick, for messages */
 static uint8_t *alternate_stack;
@@ -85,7 +88,7 @@ POPCORN_FUNCTION static uint64_t leaf(const struct node *node, uint64_t seed, do
     POPCORN_END
 #undef LIVE
         (void)
-        slept;
+    slept;
     return a + b * 3 + c * 5 + d * 7 + bits_of(p + q) + bits_of(r - s) + bits_of(t * u);
 }
 
@@ -112,10 +115,14 @@ POPCORN_FUNCTION static uint64_t walk(const struct node *node, uint64_t depth, u
 
 static void prepare_memory(void) {
     nodes = popcorn_allocate(kNodes * sizeof *nodes);
-    uint64_t end = (uint64_t)sys_brk(0);
-    broken_memory = (struct node *)((end + 15) & ~UINT64_C(15));
-    uint64_t wanted = (uint64_t)(broken_memory + kNodes);
-    check("end of brk's memory", (uint64_t)sys_brk(wanted), wanted);
+    if (holds) {
+        broken_memory = popcorn_allocate(kNodes * sizeof *broken_memory);
+    } else {
+        uint64_t end = (uint64_t)sys_brk(0);
+        broken_memory = (struct node *)((end + 15) & ~UINT64_C(15));
+        uint64_t wanted = (uint64_t)(broken_memory + kNodes);
+        check("end of brk's memory", (uint64_t)sys_brk(wanted), wanted);
+    }
     for (uint64_t i = 0; i < kNodes; i++) {
         nodes[i] = (struct node){&broken_memory[i * 7 % (kNodes - 1)], scramble(i), 1 + (double)i / 3};
         broken_memory[i] = (struct node){&nodes[i * 11 % (kNodes - 1)], scramble(~i), 2 - (double)i / 3};
@@ -250,28 +257,29 @@ static void report(void) {
 }
 
 POPCORN_FUNCTION static uint64_t run(uint64_t ticks) {
-    uint64_t tick = 0, seed = 12345, expected = 0, got = 0;
+    uint64_t tick = 0, mode = 0, seed = 12345, expected = 0, got = 0;
     double gathered = 0;
     long pid = sys_getpid();
-#define LIVE ticks, tick, seed, expected, gathered, pid
+#define LIVE ticks, tick, mode, seed, expected, gathered, pid
     POPCORN_BEGIN(run)
     for (; tick != ticks; tick++) {
         seed = scramble(seed + tick);
-        start_floats(tick & 3, tick >> 2 & 1, tick >> 3 & 1);
+        mode = holds ? 0 : tick;
+        start_floats(mode & 3, mode >> 2 & 1, mode >> 3 & 1);
         expected = plain_walk(nodes, kDepth, seed, gathered + 0.1);
-        start_floats(tick & 3, tick >> 2 & 1, tick >> 3 & 1);
+        start_floats(mode & 3, mode >> 2 & 1, mode >> 3 & 1);
         POPCORN_CALL(1, got, walk(nodes, kDepth, seed, gathered + 0.1));
-        check_floats(tick & 3, tick >> 2 & 1, tick >> 3 & 1);
+        if (!holds) check_floats(mode & 3, mode >> 2 & 1, mode >> 3 & 1);
         check("sum of the walk", got, expected);
         gathered += divide(1, (double)tick + 1);
         local_sum += divide(1, (double)tick + 1);
         check("sum in thread-local memory", bits_of(local_sum), bits_of(gathered));
         check("thread-local counter", local_ticks++, tick + 1000);
         check("counter in memory", now, tick);
-        check("process id", (uint64_t)sys_getpid(), (uint64_t)pid);
+        if (!holds) check("process id", (uint64_t)sys_getpid(), (uint64_t)pid);
         check_memory();
-        check_descriptors();
-        check_signals();
+        if (!holds) check_descriptors();
+        if (!holds) check_signals();
         report();
         now++;
     }
@@ -292,21 +300,26 @@ static uint64_t sum_of(char **strings) {
     return sum;
 }
 
+static void hold(void *context) {
+    (void)context;
+    for (;;) sys_nanosleep(1000);
+}
+
 POPCORN_FUNCTION int popcorn_main(int argc, char **argv, char **environment) {
     uint64_t status = 0, ticks = 0, arguments = 0;
     (void)environment;
 #define LIVE argv, ticks, arguments
     POPCORN_BEGIN(popcorn_main)
-    if (argc > 1 && is(argv[1], "--self-move")) {
-        moves_itself = 1;
-        self_move_prepare();
-        argv++, argc--;
-    }
+    moves_itself = argc > 1 && is(argv[1], "--self-move");
+    holds = argc > 1 && is(argv[1], "--hold");
+    if (moves_itself) self_move_prepare();
+    if (holds) popcorn_alarm_hook = hold;
+    if (moves_itself || holds) argv++, argc--;
     pause_here = argc > 1 ? number_from(argv[1], 2) : 2;
     ticks = argc > 2 && is(argv[2], "forever") == 0 ? (uint64_t)number_from(argv[2], 0) : UINT64_MAX;
     prepare_memory();
-    prepare_descriptors(argc > 3 ? argv[3] : NULL);
-    prepare_signals();
+    if (!holds) prepare_descriptors(argc > 3 ? argv[3] : NULL);
+    if (!holds) prepare_signals();
     arguments = sum_of(argv);
     POPCORN_CALL(1, status, run(ticks));
     check("sum of the arguments", sum_of(argv), arguments);
