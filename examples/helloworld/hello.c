@@ -77,8 +77,6 @@ POPCORN_FUNCTION static uint64_t greet(int64_t interval, uint64_t most) {
     }
     POPCORN_END
 #undef LIVE
-        (void)
-        slept;
     return 0;
 }
 

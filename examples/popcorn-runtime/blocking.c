@@ -39,8 +39,6 @@ POPCORN_FUNCTION long popcorn_read(int fd, void *bytes, size_t size) {
     }
     POPCORN_END
 #undef LIVE
-        (void)
-    ready;
 }
 
 POPCORN_FUNCTION long popcorn_wait_child(long pid) {
@@ -56,6 +54,4 @@ POPCORN_FUNCTION long popcorn_wait_child(long pid) {
     }
     POPCORN_END
 #undef LIVE
-        (void)
-    ignored;
 }

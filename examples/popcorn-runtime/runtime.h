@@ -134,6 +134,7 @@ _Noreturn void popcorn_no_site(void *function, uint64_t site);
         __attribute__((fallthrough));                                                                                  \
     case number:                                                                                                       \
         (result) = (call);                                                                                             \
+        (void)(result);                                                                                                \
         if (__builtin_expect(popcorn_mode != POPCORN_RUNNING, 0)) {                                                    \
             struct popcorn_record *record_ = popcorn_push(self_, number, POPCORN_COUNT(LIVE));                         \
             POPCORN_EACH(POPCORN_SAVE_, LIVE)                                                                          \

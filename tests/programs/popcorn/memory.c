@@ -53,7 +53,5 @@ POPCORN_FUNCTION int popcorn_main(int argc, char **argv, char **environment) {
     }
     POPCORN_END
 #undef LIVE
-        (void)
-    slept;
     return 0;
 }

@@ -87,8 +87,6 @@ POPCORN_FUNCTION static uint64_t leaf(const struct node *node, uint64_t seed, do
     POPCORN_CALL(2, slept, popcorn_sleep(pause_here));
     POPCORN_END
 #undef LIVE
-        (void)
-    slept;
     return a + b * 3 + c * 5 + d * 7 + bits_of(p + q) + bits_of(r - s) + bits_of(t * u);
 }
 
