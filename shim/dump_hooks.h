@@ -1,0 +1,29 @@
+// Around criu's dump: park the container's tasks before, describe the checkpoint after, and let the tasks run on if
+// anything failed.
+#pragma once
+
+#include <optional>
+
+#include "shim/manifest.h"
+#include "shim/operation_hooks.h"
+#include "shim/park.h"
+
+namespace hrunc::shim {
+
+class DumpHooks : public OperationHooks {
+  public:
+    using OperationHooks::OperationHooks;
+
+    Result<void> before_dump(criu_rpc::Options &options) override;
+    void after_dump(const criu_rpc::Response &response) override;
+    void ended_without_answer() override;
+
+  private:
+    Result<void> park(const criu_rpc::Options &options);
+    void release();
+
+    std::optional<Park> park_;
+    Manifest manifest_;
+};
+
+} // namespace hrunc::shim

@@ -1,0 +1,83 @@
+#include "shim/restore_hooks.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "oci/document.h"
+#include "recode/host.h"
+#include "recode/recode.h"
+#include "shim/criu_log.h"
+#include "shim/log.h"
+
+namespace hrunc::shim {
+
+namespace {
+
+// The new container's cgroup, of which every image path is to be below. Hierarchies that runc does not manage stay at
+// their root.
+std::string cgroup_of(const criu_rpc::Options &options) {
+    for (const criu_rpc::CgroupRoot &root : options.cg_root())
+        if (root.path() != "/") return root.path();
+    return "";
+}
+
+} // namespace
+
+Result<void> RestoreHooks::before_restore(criu_rpc::Options &options) {
+    Result<void> ready = prepare(options);
+    if (!ready) {
+        run().remove_images();
+        return refused(std::move(ready).error());
+    }
+    return {};
+}
+
+Result<void> RestoreHooks::prepare(criu_rpc::Options &options) {
+    HRUNC_TRY(begin(options));
+    HRUNC_ASSIGN(container_, memberships_of(criu_));
+    HRUNC_ASSIGN(recode::Host host, recode::this_host());
+    HRUNC_ASSIGN(recode::Needs needs, recode::examine(images(), host));
+    return needs.recode ? recode(options) : Result<void>();
+}
+
+Result<void> RestoreHooks::recode(criu_rpc::Options &options) {
+    Step step("recoding the checkpoint");
+    if (options.lazy_pages())
+        return Error(ErrorCode::kRefused, "lazy pages: images that have to be recoded cannot be restored lazily");
+    if (std::string other = configured(options.config_file(), "images-dir"); !other.empty())
+        return Error(ErrorCode::kRefused,
+                     "\"" + options.config_file() + "\": images-dir \"" + other + "\" would hide the recoded images");
+    HRUNC_ASSIGN(oci::Bundle bundle, oci::read_bundle(context().bundle));
+    recode::Request request;
+    request.images = images();
+    request.output = run().images();
+    HRUNC_ASSIGN(request.target, recode::this_host());
+    request.root = options.root();
+    for (const oci::Mount &mount : bundle.mounts)
+        if (mount.bind) request.mounts[mount.destination] = mount.source;
+    request.seccomp_profile = bundle.seccomp;
+    request.cgroup_path = cgroup_of(options);
+    HRUNC_ASSIGN_IN(recode::Report report, recode::recode(request), "recode \"" + images() + "\"");
+    for (const std::string &note : report.notes) log(LogLevel::kInfo, note);
+
+    HRUNC_ASSIGN(source_, open_file(images(), O_RDONLY | O_DIRECTORY));
+    HRUNC_ASSIGN(recoded_, open_file(run().images(), O_RDONLY | O_DIRECTORY));
+    // criu logs into its image directory unless it has another to work in.
+    if (!options.has_work_dir_fd()) options.set_work_dir_fd(source_.get());
+    options.set_images_dir_fd(recoded_.get());
+    return {};
+}
+
+void RestoreHooks::after_restore(const criu_rpc::Response &response) {
+    run().remove_images();
+    if (!response.success()) report_failure(response);
+}
+
+void RestoreHooks::ended_without_answer() {
+    // What criu had restored by then waits for it for ever.
+    if (Result<std::vector<Membership>> own = memberships_of(getpid()); own) kill_all_in(container_, *own);
+    run().remove_images();
+    report_end_without_answer();
+}
+
+} // namespace hrunc::shim

@@ -1,0 +1,30 @@
+// Around criu's restore: give it images that this host can run, and leave nothing behind if it failed.
+#pragma once
+
+#include <vector>
+
+#include "shim/cgroups.h"
+#include "shim/operation_hooks.h"
+
+namespace hrunc::shim {
+
+class RestoreHooks : public OperationHooks {
+  public:
+    // `criu`: its process id; runc has put it into the new container's cgroup by the time of the request.
+    RestoreHooks(const RunDirectory &run, const Context &context, pid_t criu)
+        : OperationHooks(run, context), criu_(criu) {}
+
+    Result<void> before_restore(criu_rpc::Options &options) override;
+    void after_restore(const criu_rpc::Response &response) override;
+    void ended_without_answer() override;
+
+  private:
+    Result<void> prepare(criu_rpc::Options &options);
+    Result<void> recode(criu_rpc::Options &options);
+
+    pid_t criu_;
+    std::vector<Membership> container_;
+    Fd source_, recoded_; // image directories
+};
+
+} // namespace hrunc::shim
