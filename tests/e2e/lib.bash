@@ -4,7 +4,6 @@
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 rig=$root/tests/rig/rig
 work=${HRUNC_E2E_WORK:-$root/build/e2e}
-suite=${HRUNC_RIG_SUITE:-trixie}
 mkdir -p "$work"
 
 other_isa() {
@@ -28,29 +27,40 @@ shell() {
     guest "$1" sh -c "$2"
 }
 
+# The test programs and, for each ISA, a root file system that holds them under /app, NAME being the one for that ISA.
+build_programs() {
+    local programs=$work/programs isa file
+    rm -rf "$programs"
+    "$root/examples/helloworld/build" "$programs/helloworld"
+    "$root/tests/programs/popcorn/build" "$programs/popcorn"
+    for isa in x86-64 aarch64; do
+        mkdir -p "$programs/root/app"
+        cp "$programs"/popcorn/*_x86-64 "$programs"/popcorn/*_aarch64 "$programs/root/app"
+        for file in "$programs"/popcorn/*_"$isa"; do cp "$file" "$programs/root/app/$(basename "${file%_"$isa"}")"; done
+        tar -C "$programs/root" --owner=0 --group=0 -cf "$programs/popcorn-$isa.tar" app
+        rm -r "$programs/root"
+    done
+    : >"$programs/built"
+}
+
 # Both guests up, this build's hrunc in each, and the test images loaded. Guests that run with the same files are kept.
 e2e_up() {
-    local isa stamp programs
-    programs=$work/programs
-    [ -f "$programs/built" ] || {
-        rm -rf "$programs"
-        "$root/examples/helloworld/build" "$programs/helloworld" >"$work/programs.log" 2>&1 &&
-            "$root/tests/programs/popcorn/build" "$programs/popcorn" >>"$work/programs.log" 2>&1 || {
-            cat "$work/programs.log" >&2
-            return 1
-        }
-        : >"$programs/built"
-    }
-    stamp=$({ cat "$(binary x86-64)" "$(binary aarch64)"; find "$programs" -type f -exec cat {} +; } | sha256sum | cut -c1-16)
+    local isa stamp
+    if [ ! -f "$work/programs/built" ] && ! build_programs >"$work/programs.log" 2>&1; then
+        cat "$work/programs.log" >&2
+        return 1
+    fi
     "$rig" up --keep
     for isa in x86-64 aarch64; do
+        stamp=$(cat "$(binary "$isa")" "$work"/programs/*/*.tar "$work"/programs/*.tar | sha256sum | cut -c1-16)
         [ "$(guest "$isa" cat /run/hrunc-e2e 2>/dev/null)" = "$stamp" ] && continue
         "$rig" put "$isa" "$(binary "$isa")" /usr/local/bin/hrunc
-        "$rig" put "$isa" "$programs" /programs
+        "$rig" put "$isa" "$work/programs/helloworld/hello-$isa.tar" /programs/hello.tar
+        "$rig" put "$isa" "$work/programs/popcorn-$isa.tar" /programs/popcorn.tar
         shell "$isa" "
             set -e
-            docker import -c 'CMD [\"/app/hello\"]' /programs/helloworld/hello-$isa.tar hello:test >/dev/null
-            docker import /programs/popcorn/popcorn-$isa.tar popcorn:test >/dev/null
+            docker import -c 'CMD [\"/app/hello\"]' /programs/hello.tar hello:test >/dev/null
+            docker import /programs/popcorn.tar popcorn:test >/dev/null
             echo $stamp >/run/hrunc-e2e"
     done
 }
