@@ -121,25 +121,25 @@ Result<void> report_memory(Subject &subject, const DumpedProcess &process, const
     return {};
 }
 
-void report_seccomp(const Subject &subject, const images::ThreadCore &thread) {
+// Where all threads have the same filters, CRIU notes them with the first one only.
+void report_seccomp(const Subject &subject, const images::ThreadCore &thread, bool first) {
+    constexpr std::array<std::string_view, 3> kModes{"disabled", "strict", "filter"};
     std::uint32_t mode = thread.seccomp_mode();
-    subject.out.member("seccomp", mode == 0   ? "disabled"
-                                  : mode == 1 ? "strict"
-                                  : mode == 2 ? "filter"
-                                              : std::to_string(mode));
+    if (!thread.has_seccomp_mode() && !first) return subject.out.member("seccomp", "as the process");
+    subject.out.member("seccomp", mode < kModes.size() ? std::string(kModes[mode]) : std::to_string(mode));
     if (mode != 2) return;
     std::uint32_t last = thread.seccomp_filter();
     subject.out.member("filters", last < subject.filter_chains.size() ? subject.filter_chains[last] : 0U);
 }
 
-Result<void> report_thread(const Subject &subject, std::uint32_t thread) {
+Result<void> report_thread(const Subject &subject, const DumpedProcess &process, std::uint32_t thread) {
     HRUNC_ASSIGN(auto core, first_of<images::Core>(subject.images, image_name(ImageKind::kCore, thread)));
     if (!core) return {};
     Outline &out = subject.out;
     out.begin_item(true);
     out.member("id", thread);
     if (core->thread().has_comm()) out.member("comm", core->thread().comm());
-    report_seccomp(subject, core->thread());
+    report_seccomp(subject, core->thread(), thread == process.pid);
     if (core->thread().has_credentials()) {
         out.member("uid", core->thread().credentials().effective_uid());
         out.member("gid", core->thread().credentials().effective_gid());
@@ -173,7 +173,7 @@ Result<void> report_process(Subject &subject, const DumpedProcess &process) {
             if (noted.pid == process.pid) out.member("abi", noted.abi);
     if (process.alive()) HRUNC_TRY(report_living(subject, process));
     out.begin_list("threads");
-    for (std::uint32_t thread : process.threads) HRUNC_TRY(report_thread(subject, thread));
+    for (std::uint32_t thread : process.threads) HRUNC_TRY(report_thread(subject, process, thread));
     out.end_list();
     out.end_item();
     return out.status();

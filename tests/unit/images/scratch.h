@@ -41,7 +41,7 @@ class Scratch {
         std::ofstream(path_ / name, std::ios::binary) << bytes;
     }
     void copy_dump(const std::filesystem::path &dump) const {
-        std::filesystem::copy(dump, path_, std::filesystem::copy_options::overwrite_existing);
+        std::filesystem::copy(dump, path_, std::filesystem::copy_options::recursive);
     }
 
   private:
