@@ -72,18 +72,20 @@ Result<void> read_kernel_areas(Host &host) {
     return {};
 }
 
-// 2^39 to 2^48, by asking the kernel for the page below each candidate.
+// By asking the kernel for the page below each candidate. Larger address spaces (5 levels on x86-64, 52 bits on
+// aarch64) open only to programs that ask for them, and do not count.
 std::uint64_t probe_address_limit(std::uint64_t page_size) {
     constexpr int kCandidates[] = {48, 47, 42, 39};
     for (int bits : kCandidates) {
         std::uint64_t limit = std::uint64_t{1} << bits;
+        if (limit > arch::facts(arch::host()).address_limit) continue;
         auto *hint = reinterpret_cast<void *>(limit - 2 * page_size); // NOLINT(performance-no-int-to-ptr)
         void *page = mmap(hint, page_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
         if (page == MAP_FAILED && errno != EEXIST) continue;
         if (page != MAP_FAILED) munmap(page, page_size);
         if (page == MAP_FAILED || page == hint) return limit;
     }
-    return std::uint64_t{1} << 39;
+    return std::uint64_t{1} << kCandidates[3];
 }
 
 std::vector<std::string> directory_names(const std::string &path) {
