@@ -235,6 +235,44 @@ TEST_F(PopcornTest, HelloCountsOnThroughMoves) {
     EXPECT_THAT(output(), Not(HasSubstr("WRONG")));
 }
 
+TEST_F(PopcornTest, ParentAndChildMoveEachOnItsOwnAndTheParentStillCollectsTheChild) {
+    auto parent = start("two", {"5"});
+    ASSERT_TRUE(parent.ok()) << parent.error().text();
+    ASSERT_OK(parent->go_on());
+    while (output().find("two 1 on") == std::string::npos) usleep(1000);
+    std::string text = output();
+    pid_t pid = std::stoi(text.substr(text.find("its pid is ") + 11));
+    auto child = Tracee::attach(pid, std::string(kPrograms) + "/two");
+    ASSERT_TRUE(child.ok()) << child.error().text();
+    for (int i = 0; i < 20; i++) {
+        ASSERT_OK(parent->stop());
+        ASSERT_OK(move(*parent));
+        ASSERT_OK(move(*child));
+        ASSERT_OK(parent->go_on());
+    }
+    EXPECT_EQ(child->read<std::uint64_t>("popcorn_moves").value(), 19u); // the last one is still to run on
+    ASSERT_OK(child->detach());
+    ASSERT_OK(parent->stop());
+    ASSERT_OK(parent->detach());
+    ASSERT_EQ(kill(parent->pid(), SIGUSR1), 0);
+    std::string end = "the child ended with status 42\ntwo 0 on ";
+    siginfo_t ended{};
+    while (output().find(end) == std::string::npos && ended.si_pid == 0) {
+        ASSERT_EQ(waitid(P_PID, static_cast<id_t>(parent->pid()), &ended, WEXITED | WNOHANG | WNOWAIT), 0);
+        usleep(1000);
+    }
+    EXPECT_THAT(output(), HasSubstr(end)); // and it has forked the next one
+}
+
+TEST_F(PopcornTest, MemoryThatIsFilledWhileItMovesIsAsItShouldBe) {
+    auto tracee = start("memory", {"32", "1", "5"});
+    ASSERT_TRUE(tracee.ok()) << tracee.error().text();
+    for (int i = 0; i < 100; i++) ASSERT_OK(move(*tracee));
+    ASSERT_OK(tracee->go_on());
+    EXPECT_EQ(tracee->wait_for_end().value(), 0) << output();
+    EXPECT_THAT(last_line(), testing::MatchesRegex("memory 4 on .*: 32 MB ok"));
+}
+
 // The check that the build makes, on pairs that must not pass.
 class LayoutTest : public PopcornTest {
   protected:

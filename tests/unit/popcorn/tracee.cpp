@@ -83,7 +83,17 @@ Result<Tracee> Tracee::start(const std::vector<std::string> &command, const std:
     }
 }
 
-Tracee::Tracee(Tracee &&other) noexcept : pid_(other.pid_), symbols_(std::move(other.symbols_)) {
+Result<Tracee> Tracee::attach(pid_t pid, const std::string &executable) {
+    HRUNC_ASSIGN(auto symbols, symbols_of(executable));
+    Tracee tracee(pid, std::move(symbols));
+    tracee.is_child_ = false;
+    HRUNC_TRY(trace(PTRACE_SEIZE, pid, nullptr, nullptr, "seize"));
+    HRUNC_TRY(tracee.stop());
+    return tracee;
+}
+
+Tracee::Tracee(Tracee &&other) noexcept
+    : pid_(other.pid_), is_child_(other.is_child_), symbols_(std::move(other.symbols_)) {
     other.pid_ = 0;
 }
 
@@ -106,7 +116,9 @@ Result<void> Tracee::go_on() {
 }
 
 Result<void> Tracee::detach() {
-    return trace(PTRACE_DETACH, pid_, nullptr, nullptr, "detach");
+    HRUNC_TRY(trace(PTRACE_DETACH, pid_, nullptr, nullptr, "detach"));
+    if (!is_child_) pid_ = 0;
+    return {};
 }
 
 Result<void> Tracee::stop() {

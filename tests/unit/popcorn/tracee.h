@@ -29,6 +29,8 @@ class Tracee {
   public:
     // Starts the program, stopped before its first instruction. What it writes goes to the file `output`.
     static Result<Tracee> start(const std::vector<std::string> &command, const std::string &output);
+    // A running process of that executable, not a child of this one; left stopped. It is not killed once detached.
+    static Result<Tracee> attach(pid_t pid, const std::string &executable);
     Tracee(Tracee &&other) noexcept;
     Tracee &operator=(Tracee &&) = delete;
     ~Tracee(); // kills it
@@ -61,6 +63,7 @@ class Tracee {
     Result<bool> is_parked(int status) const;
 
     pid_t pid_;
+    bool is_child_ = true;
     std::map<std::string, ElfSymbol> symbols_;
 };
 
