@@ -1,28 +1,9 @@
 #include "oci/document.h"
 #include "shim/config.h"
-#include "shim/freezer.h"
 #include "shim/log.h"
 #include "shim/operation.h"
 
 namespace hrunc::shim {
-
-namespace {
-
-std::string freezer_of(const oci::State &state) {
-    auto path = state.cgroup_paths.find("freezer");
-    if (path == state.cgroup_paths.end()) path = state.cgroup_paths.find("");
-    return path == state.cgroup_paths.end() ? "" : path->second;
-}
-
-bool is_paused(const std::string &freezer) {
-    if (freezer.empty()) return false;
-    Result<Freezer> opened = Freezer::open(freezer);
-    if (!opened) return false;
-    Result<bool> asked = opened->asked_to_freeze();
-    return asked && *asked;
-}
-
-} // namespace
 
 int checkpoint_main(const Invocation &invocation) {
     Result<oci::State> state = oci::read_state(invocation.root, invocation.container_id);
@@ -33,8 +14,6 @@ int checkpoint_main(const Invocation &invocation) {
     Context context;
     context.config = std::move(config).value();
     context.bundle = state->bundle;
-    context.freezer = freezer_of(*state);
-    context.paused = is_paused(context.freezer);
     return run_operation(invocation, std::move(context), true);
 }
 

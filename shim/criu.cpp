@@ -1,11 +1,10 @@
 // hrunc as runc's criu: it puts the relay between runc and the real criu, and becomes the latter.
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <charconv>
-#include <climits>
 #include <cstdlib>
 #include <string_view>
 
@@ -51,6 +50,7 @@ void leave_the_containers_cgroup(const Fd &client) {
 
 // In the relay's process. stderr is nobody's there, so all that it has to say goes into files.
 void relay(const std::string &directory, pid_t criu, criu_rpc::Ends ends) {
+    prctl(PR_SET_NAME, "hrunc-relay");
     Result<RunDirectory> run = RunDirectory::open(directory);
     if (!run) return;
     Result<Context> context = run->context();

@@ -16,16 +16,19 @@ Result<void> DumpHooks::park(const criu_rpc::Options &options) {
     const Config &config = context().config;
     ParkRequest request;
     request.init = options.pid();
-    request.freezer = options.has_freeze_cgroup() ? options.freeze_cgroup() : context().freezer;
+    request.freezer = options.freeze_cgroup();
     request.target = config.target.value_or(arch::other(arch::host()));
     request.timeout = config.notify_timeout;
     request.refuse_unmigratable = config.unmigratable == Unmigratable::kRefuse;
-    HRUNC_ASSIGN(Park parked, Park::park(request));
-    park_ = std::move(parked);
+    request.save_journal = [this](const std::string &journal) { return run().write_journal(journal); };
+    Result<Park> parked = Park::park(request);
+    if (!parked) {
+        run().remove_journal();
+        return std::move(parked).error();
+    }
+    park_ = std::move(parked).value();
     manifest_ = make_manifest(run(), context(), park_->tasks()); // later there may be no tasks to ask
-    Result<void> noted = run().write_journal(park_->journal());
-    if (!noted) release();
-    return noted;
+    return {};
 }
 
 void DumpHooks::after_dump(const criu_rpc::Response &response) {

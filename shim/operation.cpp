@@ -6,13 +6,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
 #include "shim/capture.h"
-#include "shim/freezer.h"
 #include "shim/log.h"
 #include "shim/program.h"
 #include "shim/runc_child.h"
@@ -21,7 +19,6 @@ namespace hrunc::shim {
 
 namespace {
 
-constexpr std::chrono::seconds kFreezerPatience{10};
 constexpr std::size_t kMaxVersionText = std::size_t{64} << 10;
 
 // runc 1.1 starts the criu that --criu names. It is to find hrunc on its PATH, and hrunc starts the one named.
@@ -62,18 +59,6 @@ std::string reason_of_failure(const RunDirectory &run, const RuncEnd &end, bool 
     return why_criu_does_not_start(run);
 }
 
-// Whoever died when: the container is as the engine left it, frozen or not.
-void restore_paused_state(const Context &context) {
-    if (context.freezer.empty()) return;
-    Result<Freezer> freezer = Freezer::open(context.freezer);
-    if (!freezer) return;
-    Result<bool> frozen = freezer->asked_to_freeze();
-    if (!frozen || *frozen == context.paused) return;
-    auto deadline = std::chrono::steady_clock::now() + kFreezerPatience;
-    Result<void> set = context.paused ? freezer->freeze(deadline) : freezer->thaw(deadline);
-    if (!set) log(LogLevel::kWarning, set.error().text());
-}
-
 // A runc that is killed while criu restores leaves its bind mount of the root file system.
 void remove_restore_root(const Context &context) {
     std::string mount = context.root + "/" + context.id + "/criu-root";
@@ -83,11 +68,7 @@ void remove_restore_root(const Context &context) {
 void clean_up(RunDirectory &run, const Context &context, const RuncEnd &end) {
     if (Result<void> undone = run.undo(); !undone)
         log(LogLevel::kWarning, "let the container run on: " + undone.error().text());
-    if (end.succeeded()) return;
-    if (context.verb == "checkpoint")
-        restore_paused_state(context);
-    else if (WIFSIGNALED(end.status))
-        remove_restore_root(context);
+    if (context.verb == "restore" && WIFSIGNALED(end.status)) remove_restore_root(context);
 }
 
 Result<RuncEnd> run_with(const RunDirectory &run, const Invocation &invocation, const Context &context, bool capture) {

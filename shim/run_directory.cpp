@@ -59,13 +59,15 @@ Config config_from(const Json &json) {
 }
 
 Json to_json(const Context &context) {
-    Json json = {
-        {"verb", context.verb},     {"id", context.id},
-        {"root", context.root},     {"bundle", context.bundle},
-        {"log", context.log},       {"log_format", static_cast<int>(context.log_format)},
-        {"debug", context.debug},   {"freezer", context.freezer},
-        {"paused", context.paused}, {"config", to_json(context.config)},
-    };
+    Json json;
+    json["verb"] = context.verb;
+    json["id"] = context.id;
+    json["root"] = context.root;
+    json["bundle"] = context.bundle;
+    json["log"] = context.log;
+    json["log_format"] = static_cast<int>(context.log_format);
+    json["debug"] = context.debug;
+    json["config"] = to_json(context.config);
     if (context.path) json["path"] = *context.path;
     return json;
 }
@@ -79,8 +81,6 @@ Context context_from(const Json &json) {
     context.log = json.at("log").get<std::string>();
     context.log_format = static_cast<LogFormat>(json.at("log_format").get<int>());
     context.debug = json.at("debug").get<bool>();
-    context.freezer = json.at("freezer").get<std::string>();
-    context.paused = json.at("paused").get<bool>();
     if (json.contains("path")) context.path = json.at("path").get<std::string>();
     context.config = config_from(json.at("config"));
     return context;

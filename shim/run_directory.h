@@ -6,7 +6,7 @@
 //         context.json             what hrunc was asked to do; written by the caller, read by the relay
 //         criu-version             of the real criu, as it told runc
 //         runc-version             the first line of runc --version
-//         journal.json             how to undo a park; there only while the container is parked
+//         journal.json             how to undo a park; there only while the container is being parked, or is
 //         images/                  recoded images; there only while criu reads them
 //         report.json              why it failed, in words for people; there only if it did
 //
@@ -35,8 +35,6 @@ struct Context {
     LogFormat log_format = LogFormat::kText;
     bool debug = false;
     std::optional<std::string> path; // PATH as hrunc found it; nothing: unset
-    std::string freezer;             // checkpoint: the container's freezer cgroup; empty: none
-    bool paused = false;             // checkpoint: it was frozen at the start
     Config config;
 };
 
