@@ -34,14 +34,14 @@
  *   - mmx and x87 registers are dead and zero here: the x87 stack is to be empty. cs, ss, ds, es, fs, gs are zero: the
  *     recoder takes the target kernel's selectors. Of rflags only the fixed bit 1 and the interrupt flag are set.
  *   - The ABI has no field for floating-point control. The task's own control and status at the stop are the program's,
- *     and the recoder maps them: rounding mode, flush to zero, sticky exception flags; x86-64's x87 control word and
- *     mxcsr get the same rounding mode.
+ *     and the recoder maps them: rounding mode, flush to zero (fpcr.FZ; mxcsr.FTZ and DAZ together), sticky exception
+ *     flags (fpsr, mxcsr); x86-64's x87 control word gets the rounding mode of mxcsr.
  *   - No system call is to be restarted, and no signal handler's frame is on either stack.
  *   - Signal actions carry SA_RESTORER and `__popcorn_sigreturn` on both ISAs (addition). An action with
  *     another restorer points into code of one ISA: drop it towards aarch64, whose vdso has one.
  *   - All memory that the program uses lies below 2^47. It leaves the stack that the kernel made, the auxiliary vector,
- *     argv and environment strings on it, and the vdso behind at its start: those mappings can go. No address of code
- *     of one ISA (but for function entries, which are equal) is in memory that is carried.
+ *     argv and environment strings on it, and the vdso behind at its start: those mappings can go. Of code,
+ *     only addresses of function entries, which are equal, are in memory that is used again.
  *   - Robust list and rseq are not registered; the program sets no clear_child_tid address.
  */
 #ifndef HRUNC_POPCORN_POPCORN_ABI_H

@@ -80,7 +80,14 @@ POPCORN_FUNCTION static uint64_t greet(int64_t interval, uint64_t most) {
     return 0;
 }
 
+/* The first process of a container gets no signal that it does not handle. */
+static void on_terminate(int number, void *information, void *context) {
+    (void)number, (void)information, (void)context;
+    sys_exit(0);
+}
+
 static void prepare(void) {
+    popcorn_handle(kSigterm, on_terminate, 0, 0);
     heap = popcorn_allocate(kElements * sizeof(struct element));
     for (uint64_t i = 0; i < kElements; i++) heap[i].next = &heap[(i + 1) % kElements];
     long result = sys_pipe(pipe_ends);
