@@ -39,6 +39,8 @@ struct Config {
     std::string state_directory = "/run/hrunc";   // run directories and recoded images while an operation lasts
     std::string log_directory = "/var/log/hrunc"; // criu's logs of failed operations
     std::string debug_log;                        // a file for hrunc's own debug log; empty: none
+
+    bool operator==(const Config &) const = default;
 };
 
 inline constexpr const char *kConfigFile = "/etc/hrunc/hrunc.json";
