@@ -61,39 +61,37 @@ Result<std::vector<ParkedTask>> Parking::run() {
 }
 
 Result<void> Parking::attempt() {
-    HRUNC_ASSIGN(bool more, gather());
-    while (more) {
+    for (;;) {
+        // Frozen, they hold still: the list is complete, and what is refused is refused before a task is touched. Later
+        // rounds find what a process without an ABI has forked or executed meanwhile.
+        if (freezer_) HRUNC_TRY(freezer_->freeze(deadline_));
+        HRUNC_ASSIGN(std::vector<Process> found, look_around());
+        if (found.empty()) return leave_parked();
+        // Not before they are attached: a task that a signal has stopped cannot become a tracee while version 1's
+        // freezer holds it, and ptrace(2) would wait for that without end.
+        thawed_ = true;
         if (freezer_) HRUNC_TRY(freezer_->thaw(deadline_));
+        for (Process &process : found) HRUNC_TRY(attach(std::move(process)));
         HRUNC_TRY(wait_for_answers());
-        // A process without an ABI may have executed one that has, or forked; frozen, they hold still.
-        HRUNC_ASSIGN(more, gather());
     }
-    return leave_parked();
 }
 
-// Freezes the container, and attaches to every process that can be asked and is not attached yet. True if there was
-// one: it is to be waited for. What is refused is refused before the first task is touched.
-Result<bool> Parking::gather() {
-    if (freezer_) HRUNC_TRY(freezer_->freeze(deadline_));
+// The processes that can be asked and are not attached yet.
+Result<std::vector<Process>> Parking::look_around() {
     HRUNC_ASSIGN(std::vector<pid_t> pids, list());
     std::vector<pid_t> in_cgroup;
     if (freezer_) {
         HRUNC_ASSIGN(in_cgroup, freezer_->processes(kMaxProcesses));
     }
     others_.clear();
-    std::vector<Task> added;
+    std::vector<Process> found;
     for (pid_t pid : pids) {
         if (tasks_.contains(pid)) continue;
         if (steady_clock::now() >= deadline_) return overdue();
-        HRUNC_ASSIGN(std::optional<Task> task, consider(pid, in_cgroup));
-        if (task) added.push_back(std::move(*task));
+        HRUNC_ASSIGN(std::optional<Process> process, consider(pid, in_cgroup));
+        if (process) found.push_back(std::move(*process));
     }
-    bool more = false;
-    for (Task &task : added) {
-        HRUNC_ASSIGN(bool attached, attach(std::move(task)));
-        more = more || attached;
-    }
-    return more;
+    return found;
 }
 
 Result<std::vector<pid_t>> Parking::list() const {
@@ -107,40 +105,39 @@ Result<std::vector<pid_t>> Parking::list() const {
     return pids;
 }
 
-// The process as a task, if it can be one.
-Result<std::optional<Parking::Task>> Parking::consider(pid_t pid, const std::vector<pid_t> &in_cgroup) {
+// The process, if it can be asked.
+Result<std::optional<Process>> Parking::consider(pid_t pid, const std::vector<pid_t> &in_cgroup) {
     HRUNC_ASSIGN(std::optional<Process> process, read_process(pid));
-    if (!process || !process->alive()) {
-        if (pid != request_.init) return std::optional<Task>();
+    if (!process || !process->alive() || process->executable.empty()) { // without its memory it is about to exit
+        if (pid != request_.init) return std::optional<Process>();
         return Error(ErrorCode::kPeer, "process " + std::to_string(pid) + " is gone");
     }
     HRUNC_ASSIGN(Found found, find_migratable(*process, request_.target));
     if (!found.migratable) {
         if (request_.refuse_unmigratable) return unmigratable(*process, found.flaw);
         others_.push_back(summary(*process, recode::Abi::kNone));
-        return std::optional<Task>();
+        return std::optional<Process>();
     }
     if (freezer_ && std::find(in_cgroup.begin(), in_cgroup.end(), pid) == in_cgroup.end())
         return Error(ErrorCode::kRefused, process->described() + " is outside the container's cgroup");
     if (process->tracer != 0)
         return Error(ErrorCode::kRefused, process->described() + " is being traced by another program");
-    std::optional<Task> task(std::in_place);
-    task->process = std::move(*process);
-    // Without a freezer it may execute something else before it is stopped, so it is looked at again then.
-    if (freezer_) task->migratable = std::move(found.migratable);
-    return task;
+    return process;
 }
 
-Result<bool> Parking::attach(Task task) {
-    HRUNC_ASSIGN_IN(bool attached, Tracee::seize(task.process.pid), task.process.described());
-    if (!attached) return false;
+Result<void> Parking::attach(Process process) {
+    Result<bool> attached = Tracee::seize(process.pid);
+    HRUNC_ASSIGN(std::optional<Process> now, read_process(process.pid));
+    // A process that is being killed may not be attached to: EPERM.
+    if (!now || !now->alive() || (attached.ok() && !*attached)) return {};
+    if (!attached) return std::move(attached).error().in(process.described());
     // Between the look at it and the attaching, the number may have gone to another process.
-    HRUNC_ASSIGN(std::optional<Process> now, read_process(task.process.pid));
-    if (!now || now->start_time != task.process.start_time)
-        return Error(ErrorCode::kPeer, task.process.described() + " went away while it was attached");
-    HRUNC_ASSIGN_IN(bool interrupted, Tracee(task.process.pid).interrupt(), task.process.described());
-    if (interrupted) tasks_[task.process.pid] = std::move(task);
-    return interrupted;
+    if (now->start_time != process.start_time)
+        return Error(ErrorCode::kPeer, process.described() + " went away while it was attached");
+    HRUNC_ASSIGN_IN(bool interrupted, Tracee(process.pid).interrupt(), process.described());
+    // Its executable is looked at again when it has stopped.
+    if (interrupted) tasks_[process.pid].process = std::move(process);
+    return {};
 }
 
 bool Parking::unanswered() const {
@@ -228,19 +225,19 @@ Result<void> Parking::undo() {
     };
     for (auto &[pid, task] : tasks_)
         if (task.migratable && task.phase != Phase::kBorrowing) keep(task.migratable->withdraw());
-    // A container that was found frozen does not run for nothing.
-    const bool thawed = freezer_ && !(was_frozen_ && tasks_.empty());
     for (auto task = tasks_.begin(); task != tasks_.end();) {
         auto here = task++;
         std::optional<Event> stop = here->second.stop;
         if (stop && stop->kind != Event::Kind::kGroupStop) keep(handle_leaving(here->second, *stop));
     }
-    if (thawed) keep(freezer_->thaw(steady_clock::now() + kSettle));
+    // A container that was found frozen does not run for nothing.
+    const bool thaw = freezer_ && (thawed_ || !was_frozen_);
+    if (thaw) keep(freezer_->thaw(steady_clock::now() + kSettle));
     if (asked_any_) serve_until(steady_clock::now() + kWithdrawGrace, keep);
     mode_ = Mode::kLeave;
     for (auto &[pid, task] : tasks_) keep(Tracee(pid).interrupt());
     serve_until(steady_clock::now() + kLeaveTime, keep);
-    if (thawed && was_frozen_) keep(freezer_->freeze(steady_clock::now() + kSettle));
+    if (thaw && was_frozen_) keep(freezer_->freeze(steady_clock::now() + kSettle));
     if (!first) return std::move(first).error().in("undoing it");
     return {};
 }

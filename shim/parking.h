@@ -44,10 +44,10 @@ class Parking {
     Result<void> attempt();
     Result<void> undo();
     template <typename Keep> void serve_until(Deadline until, Keep &keep);
-    Result<bool> gather();
+    Result<std::vector<Process>> look_around();
     Result<std::vector<pid_t>> list() const;
-    Result<std::optional<Task>> consider(pid_t pid, const std::vector<pid_t> &in_cgroup);
-    Result<bool> attach(Task task);
+    Result<std::optional<Process>> consider(pid_t pid, const std::vector<pid_t> &in_cgroup);
+    Result<void> attach(Process process);
     Result<void> wait_for_answers();
     Result<void> leave_parked();
     Result<void> wait_until_stopped() const;
@@ -62,7 +62,6 @@ class Parking {
     Result<void> handle_leaving(Task &task, const Event &event);
     Result<void> begin(Task &task, const Event &event);
     Result<bool> look_at(Task &task);
-    Result<void> ask(Task &task, const Event &event);
     Result<void> answered(Task &task);
     Result<bool> says_ready(Task &task, const Event &event) const;
     Result<void> go_on(Task &task, const Event &event);
@@ -78,6 +77,7 @@ class Parking {
     std::vector<ParkedTask> others_; // without an ABI
     bool init_gone_ = false;
     bool asked_any_ = false;
+    bool thawed_ = false;
 };
 
 } // namespace hrunc::shim

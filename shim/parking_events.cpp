@@ -37,42 +37,34 @@ void Parking::expect(pid_t child) {
 }
 
 Result<void> Parking::handle_asking(Task &task, const Event &event) {
-    switch (event.kind) {
-    case Event::Kind::kVfork:
-        HRUNC_TRY(task.migratable ? task.migratable->withdraw() : Result<bool>(true));
-        task.phase = Phase::kInVfork;
-        return go_on(task, event);
-    case Event::Kind::kVforkDone:
-        return ask(task, event);
-    case Event::Kind::kExec:
+    if (event.kind == Event::Kind::kExec) {
         task.migratable.reset();
         return begin(task, event);
-    case Event::Kind::kSignal: {
-        if (task.phase == Phase::kAsked) {
-            HRUNC_ASSIGN(bool ready, says_ready(task, event));
-            if (ready) return answered(task);
-        }
-        return go_on(task, event);
     }
-    default:
-        break;
-    }
+    // Any stop uses up the one that was asked for at attaching.
+    if (task.phase == Phase::kStarting || event.kind == Event::Kind::kVforkDone) return begin(task, event);
     if (task.phase == Phase::kLeaving) { // the stop that it was sent to
         task.phase = Phase::kParked;
         return {};
     }
-    if (task.phase == Phase::kStarting && event.kind != Event::Kind::kFork) return begin(task, event);
+    if (event.kind == Event::Kind::kVfork) {
+        HRUNC_TRY(task.migratable->withdraw());
+        task.phase = Phase::kInVfork;
+    } else if (task.phase == Phase::kAsked) {
+        HRUNC_ASSIGN(bool ready, says_ready(task, event));
+        if (ready) return answered(task);
+    }
     return go_on(task, event);
 }
 
 // Nothing is asked any more; what has been asked may still be answered.
 Result<void> Parking::handle_withdrawing(Task &task, const Event &event) {
     if (event.kind == Event::Kind::kExec || task.phase == Phase::kLeaving) return let_go(task, 0);
-    if (task.phase == Phase::kStarting && event.kind == Event::Kind::kStop) {
+    if (task.phase == Phase::kStarting) {
         // A child made meanwhile has its parent's request in its copy of the memory.
         HRUNC_ASSIGN(bool migratable, look_at(task));
-        if (migratable && !share_memory(event.pid, task.process.parent)) HRUNC_TRY(task.migratable->withdraw());
-        return let_go(task, 0);
+        if (migratable) HRUNC_TRY(task.migratable->withdraw());
+        return let_go(task, event.signal);
     }
     HRUNC_ASSIGN(bool ready, says_ready(task, event));
     return ready ? let_go(task, 0) : go_on(task, event);
@@ -85,26 +77,31 @@ Result<void> Parking::handle_leaving(Task &task, const Event &event) {
     return let_go(task, ready ? 0 : event.signal);
 }
 
-// First stop of a task, or its first after an exec.
+// A stop at which it may be asked: the first one, the first after an exec, the end of a vfork.
 Result<void> Parking::begin(Task &task, const Event &event) {
     HRUNC_ASSIGN(bool migratable, look_at(task));
-    if (!migratable) return let_go(task, 0);
+    if (!migratable) return let_go(task, event.signal);
     if (single_ && event.pid != request_.init) {
         HRUNC_TRY(task.migratable->withdraw());
-        return let_go(task, 0);
+        return let_go(task, event.signal);
     }
-    if (tasks_.contains(task.process.parent) && share_memory(event.pid, task.process.parent)) {
+    if (event.kind == Event::Kind::kVfork)
+        task.phase = Phase::kInVfork;
+    else if (tasks_.contains(task.process.parent) && share_memory(event.pid, task.process.parent))
         task.phase = Phase::kBorrowing;
-        return go_on(task, event);
+    else {
+        asked_any_ = true;
+        task.phase = Phase::kAsked;
+        HRUNC_TRY(task.migratable->ask());
     }
-    return ask(task, event);
+    return go_on(task, event);
 }
 
 // Fills in what the task is, unless that is known. False: it has no ABI, or is gone.
 Result<bool> Parking::look_at(Task &task) {
     if (task.migratable) return true;
     HRUNC_ASSIGN(std::optional<Process> process, read_process(task.process.pid));
-    if (!process || !process->alive()) return false;
+    if (!process || !process->alive() || process->executable.empty()) return false;
     if (process->group_leader != process->pid) { // a thread: for the message, its process
         HRUNC_ASSIGN(std::optional<Process> leader, read_process(process->group_leader));
         if (leader) process->pid_inside = leader->pid_inside;
@@ -116,14 +113,6 @@ Result<bool> Parking::look_at(Task &task) {
         return Error(ErrorCode::kRefused, task.process.described() + " has no migratable binary" +
                                               (found.flaw.empty() ? "" : ": " + found.flaw));
     return task.migratable != nullptr;
-}
-
-Result<void> Parking::ask(Task &task, const Event &event) {
-    if (!task.migratable) return go_on(task, event);
-    asked_any_ = true;
-    task.phase = Phase::kAsked;
-    HRUNC_TRY(task.migratable->ask());
-    return go_on(task, event);
 }
 
 Result<bool> Parking::says_ready(Task &task, const Event &event) const {

@@ -112,7 +112,10 @@ static void turn(const char *mode, char **argv) {
             }
             _exit(0);
         }
-        while (waitpid(child, NULL, 0) < 0 && errno == EINTR) migration_point();
+        while (waitpid(child, NULL, WNOHANG) == 0) { /* not for longer: the child may be parked */
+            migration_point();
+            usleep(200);
+        }
     } else if (strcmp(mode, "execer") == 0) {
         char index[16];
         snprintf(index, sizeof index, "%d", (int)(slot - all->slots));
