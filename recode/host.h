@@ -40,7 +40,7 @@ struct Host {
     std::uint64_t minimum_signal_stack = 0; // AT_MINSIGSTKSZ, bytes; 0: the kernel does not say
     std::string kernel_release;             // uname -r, for messages
     // Directories of /proc and /sys with the names in them (processes left out), as far as engines mask what is there.
-    // A path in one of these that has no name here is one that the host's kernel lacks.
+    // A path in one of these that has no name here is one that the host's kernel lacks. Names are sorted.
     std::map<std::string, std::vector<std::string>> kernel_directories;
 
     bool operator==(const Host &) const = default;

@@ -51,44 +51,53 @@ std::string_view last_component(std::string_view path) {
     return slash == std::string_view::npos ? path : path.substr(slash + 1);
 }
 
+// Paths here are without leading slash.
 struct PathChange {
-    std::string_view old_path, new_path; // without leading slash
+    std::set<std::string> old_paths; // of the container's first process: one, but for hierarchies with their own
+    std::string new_path;
 
-    // Nothing where `path` (without leading slash) does not name the old container.
-    std::optional<std::string> apply(std::string_view path) const {
-        if (path.substr(0, old_path.size()) == old_path &&
-            (path.size() == old_path.size() || path[old_path.size()] == '/'))
-            return std::string(new_path) + std::string(path.substr(old_path.size()));
-        std::string_view old_id = last_component(old_path);
+    const std::string *prefix_of(std::string_view path) const {
+        const std::string *longest = nullptr;
+        for (const std::string &old_path : old_paths) {
+            bool below = path.substr(0, old_path.size()) == old_path &&
+                         (path.size() == old_path.size() || path[old_path.size()] == '/');
+            if (below && (longest == nullptr || old_path.size() > longest->size())) longest = &old_path;
+        }
+        return longest;
+    }
+    bool names_container(std::string_view component) const {
+        return std::any_of(old_paths.begin(), old_paths.end(),
+                           [&](const std::string &old_path) { return last_component(old_path) == component; });
+    }
+    std::string apply(std::string_view path) const {
+        if (const std::string *prefix = prefix_of(path)) return new_path + std::string(path.substr(prefix->size()));
         std::string out;
-        bool changed = false;
         for (std::size_t at = 0; at <= path.size();) {
             std::size_t end = std::min(path.find('/', at), path.size());
             std::string_view component = path.substr(at, end - at);
-            changed = changed || component == old_id;
-            out += component == old_id ? last_component(new_path) : component;
+            out += names_container(component) ? last_component(new_path) : component;
             if (end < path.size()) out += '/';
             at = end + 1;
         }
-        return changed ? std::optional(out) : std::nullopt;
+        return out;
     }
 };
 
 constexpr unsigned kMaxCgroupDepth = 64;
 
 void recode_directory(images::CgroupDirectory &directory, const PathChange &change, unsigned depth) {
-    if (auto name = change.apply(directory.name())) directory.set_name(*name);
+    directory.set_name(change.apply(directory.name()));
     if (depth >= kMaxCgroupDepth) return;
     for (auto &child : *directory.mutable_children()) recode_directory(child, change, depth + 1);
 }
 
 void recode_member(images::CgroupMember &member, const PathChange &change) {
-    auto path = change.apply(without_slash(member.path()));
-    if (!path) return;
+    std::string_view path = without_slash(member.path());
     // A cgroup namespace hides the container's own path, of which this is the length.
-    if (member.has_namespace_prefix() && member.namespace_prefix() == change.old_path.size() + 1)
+    const std::string *prefix = change.prefix_of(path);
+    if (prefix != nullptr && member.has_namespace_prefix() && member.namespace_prefix() == prefix->size() + 1)
         member.set_namespace_prefix(static_cast<std::uint32_t>(change.new_path.size() + 1));
-    member.set_path("/" + *path);
+    member.set_path("/" + change.apply(path));
 }
 
 bool kernel_path(std::string_view path) {
@@ -132,23 +141,18 @@ Result<void> recode_cgroups(images::Cgroups &cgroups, std::uint32_t first_set, c
     if (set == cgroups.sets().end())
         return Error(ErrorCode::kInvalid,
                      "cgroup.img: no set " + std::to_string(first_set) + ", which the first process is in");
-    // One path in most hierarchies; where they differ, each old path in turn.
-    std::set<std::string> old_paths;
+    PathChange change{{}, std::string(without_slash(new_path))};
     for (const images::CgroupMember &member : set->members()) {
         std::string path = member.path();
         if (member.has_namespace_prefix()) path = path.substr(0, member.namespace_prefix());
-        old_paths.insert(std::string(without_slash(path)));
+        change.old_paths.insert(std::string(without_slash(path)));
     }
-    old_paths.erase("");
-    std::string wanted(without_slash(new_path));
-    for (const std::string &old_path : old_paths) {
-        PathChange change{old_path, wanted};
-        for (images::CgroupSet &candidate : *cgroups.mutable_sets())
-            for (images::CgroupMember &member : *candidate.mutable_members()) recode_member(member, change);
-        for (images::CgroupController &controller : *cgroups.mutable_controllers())
-            for (images::CgroupDirectory &directory : *controller.mutable_directories())
-                recode_directory(directory, change, 0);
-    }
+    change.old_paths.erase(""); // a hierarchy that the container has no cgroup in
+    for (images::CgroupSet &candidate : *cgroups.mutable_sets())
+        for (images::CgroupMember &member : *candidate.mutable_members()) recode_member(member, change);
+    for (images::CgroupController &controller : *cgroups.mutable_controllers())
+        for (images::CgroupDirectory &directory : *controller.mutable_directories())
+            recode_directory(directory, change, 0);
     return {};
 }
 
