@@ -65,6 +65,14 @@ TEST(Inspect, GivesProgramsTheSameAsJson) {
     EXPECT_FALSE(json.contains("made_by"));
 }
 
+TEST(Inspect, ReadsImagesOfTheOtherIsaAsWell) {
+    Json json = inspected_json(std::filesystem::path(HRUNC_TEST_DATA) / "images-aarch64");
+    EXPECT_EQ(json["isa"], "aarch64");
+    EXPECT_EQ(json["processes"].size(), 2U);
+    EXPECT_EQ(json["processes"][0]["executable"], "/bin/sampler");
+    EXPECT_EQ(json["seccomp_filters"], 4);
+}
+
 TEST(Inspect, ListsTheRunsOfPagesWhenAsked) {
     Json process = inspected_json(kDump, true)["processes"][0];
     std::uint64_t pages = 0;
