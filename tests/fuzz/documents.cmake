@@ -1,3 +1,3 @@
-foreach(name bundle state config)
-  hrunc_fuzz(${name} ${CMAKE_CURRENT_LIST_DIR}/${name}.cpp LIBRARIES hrunc_shim)
-endforeach()
+hrunc_fuzz(bundle ${CMAKE_CURRENT_LIST_DIR}/bundle.cpp LIBRARIES hrunc_oci)
+hrunc_fuzz(state ${CMAKE_CURRENT_LIST_DIR}/state.cpp LIBRARIES hrunc_oci)
+hrunc_fuzz(config ${CMAKE_CURRENT_LIST_DIR}/config.cpp LIBRARIES hrunc_shim)
