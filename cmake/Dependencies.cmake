@@ -27,8 +27,8 @@ function(hrunc_dependency name header library)
   endif()
   if(HRUNC_SYSROOT)
     # Headers one by one would be hidden behind the sysroot's own libc headers; -idirafter keeps the compiler's first.
-    target_compile_options(dependency_${name} INTERFACE -idirafter ${HRUNC_SYSROOT}/usr/include
-                           -idirafter ${HRUNC_SYSROOT}/usr/include/${CMAKE_LIBRARY_ARCHITECTURE})
+    target_compile_options(dependency_${name} INTERFACE "SHELL:-idirafter ${HRUNC_SYSROOT}/usr/include"
+                           "SHELL:-idirafter ${HRUNC_SYSROOT}/usr/include/${CMAKE_LIBRARY_ARCHITECTURE}")
   endif()
 endfunction()
 
