@@ -1,4 +1,5 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154,SC2016
+# (variables of the sourced parts; apt expands its own format)
 # Disk images: Debian's packages unpacked, not configured, plus the files of guest/.
 
 readonly guest_packages=(
@@ -16,7 +17,8 @@ declare -rA suite_packages=(
 # One set of keys a cache: host to guest, guest to guest, and the guests' own host key.
 make_keys() {
     local k
-    mkdir -p -m 0700 "$key_dir"
+    mkdir -p "$key_dir"
+    chmod 0700 "$key_dir"
     for k in host guest sshd; do
         [[ -e $key_dir/$k.pub ]] ||
             ssh-keygen -q -t ed25519 -N '' -C "hrunc-rig-$k" -f "$key_dir/$k"
@@ -57,7 +59,9 @@ build_one() (
     image=$(image_dir "$suite" "$isa")
     exec 9>"$rig_cache/.build-$suite-$isa.lock"
     flock 9
-    if [[ -e $image/base.img ]]; then return; fi
+    if [[ -e $image/base.img ]]; then touch "$image"; return; fi
+    # Images of older inputs, each with its saved states, unless they were used within a day.
+    find "$rig_cache" -maxdepth 1 -name "$suite-$isa-*" -mtime +0 -exec rm -rf {} +
 
     start=$(now_ms)
     say "$suite-$isa: building the disk image (about half a minute, ${image##*/})"
@@ -82,7 +86,7 @@ build_one() (
     PATH=$PATH:/usr/sbin:/sbin mmdebstrap --mode="$mode" --variant=extract --format=null \
         --architectures="$deb_arch" --include="$include" \
         --aptopt='APT::Install-Recommends "false"' \
-        --setup-hook="sh '$work/rootfs' debs-in \"\$1\" '$work'" \
+        --setup-hook="sh '$work/rootfs' setup \"\$1\" '$work'" \
         --extract-hook="sh '$work/rootfs' finish \"\$1\" '$work'" \
         "$suite" - "$work/sources.list" >"$work/log" 2>&1 ||
         { tail -n 30 "$work/log" >&2

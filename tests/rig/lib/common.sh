@@ -1,4 +1,5 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154,SC2034
+# (variables of the sourced parts)
 # Names, places and messages that every part of the rig shares.
 
 readonly all_isas=(x86-64 aarch64)
@@ -23,7 +24,7 @@ check_places() {
     [[ $rig_cache$run_root =~ ^[A-Za-z0-9/._+-]+$ ]] ||
         die "cache folder '$rig_cache': only letters, digits and /._+- work; set HRUNC_CACHE to such a path"
     mkdir -p "$rig_cache" "$run_root"
-    mkdir -p -m 0700 "$socket_dir"
+    mkdir -m 0700 "$socket_dir" 2>/dev/null || :
     [[ -O $socket_dir && ! -L $socket_dir ]] ||
         die "socket folder '$socket_dir' belongs to somebody else: remove it, or set HRUNC_RIG_RUN"
 }

@@ -1,4 +1,5 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154,SC2034
+# (variables of the sourced parts)
 # Guests as processes: cold boot, saved state, resume, stop.
 #
 #   image (build.sh) ── cold boot, dockerd up ──► state-*/  disk.qcow2  ram  device
@@ -7,7 +8,7 @@
 #                                                  run/SUITE-ISA/
 
 readonly memory_mb=1536
-readonly boot_seconds=180
+readonly boot_seconds=900
 
 run_dir() { echo "$run_root/$suite-$1"; }
 control_socket() { echo "$socket_dir/$suite-$1.ssh"; }
@@ -102,13 +103,13 @@ boot_and_save() {
     wait_for "$isa" 'ssh' open_ssh "$isa"
     say "$suite-$isa: ssh answers after $(since "$start"), waiting for dockerd and its images"
     wait_for "$isa" 'dockerd' ready "$isa"
-    guest_ssh "$isa" 'sync; echo 3 >/proc/sys/vm/drop_caches; fstrim / 2>/dev/null; sync' </dev/null
+    guest_ssh "$isa" 'fstrim /; sync' </dev/null
     close_ssh "$isa"
     # x-ignore-shared leaves the memory where it is: in the shared file.
     monitor "$isa" stop 'migrate_set_capability x-ignore-shared on' \
         "migrate -d \"exec:cat > $state.new/device\"" >/dev/null
     wait_for "$isa" 'saved state' migrated "$isa"
-    stop_guest "$isa"
+    stop_guest "$isa" TERM
     mv "$state.new" "$state"
     say "$suite-$isa: booted and saved in $(since "$start")"
 }
@@ -149,14 +150,16 @@ verb_up() {
     each_isa up_one "$@"
 }
 
+# stop_guest ISA [SIGNAL]: a guest's disk and memory are thrown away, so it is killed, unless it is
+# the one whose state is being saved: then TERM.
 stop_guest() {
-    local isa=$1 pid
+    local isa=$1 signal=${2:-KILL} pid
     close_ssh "$isa"
     pid=$(guest_pid "$isa")
     if [[ $pid ]]; then
-        kill "$pid"
-        for _ in {1..50}; do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
-        if kill -0 "$pid" 2>/dev/null; then kill -KILL "$pid"; fi
+        kill "-$signal" "$pid"
+        for _ in {1..200}; do kill -0 "$pid" 2>/dev/null || break; sleep 0.05; done
+        if kill -0 "$pid" 2>/dev/null; then die "$suite-$isa: QEMU (process $pid) does not end on SIG$signal"; fi
     fi
     rm -f "$(run_dir "$isa")"/{pid,port} "$socket_dir/$suite-$isa".{mon,lan,ssh}
 }
