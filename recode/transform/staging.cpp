@@ -81,7 +81,7 @@ Result<Staging> Staging::make(const std::string &output, const std::string &sour
         if (mkdirat(staging.parent_.get(), hidden.c_str(), 0700) == 0)
             staging.hidden_ = hidden;
         else if (errno != EEXIST || attempt > 100)
-            return Error::system("make \"" + directory + "/" + hidden + "\"");
+            return Error::system(fmt::format("make \"{}/{}\"", directory, hidden));
     }
     HRUNC_ASSIGN(staging.directory_, open_at(staging.parent_, staging.hidden_, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
     if (fchmod(staging.directory_.get(), 0700) != 0) return Error::system("chmod \"" + staging.hidden_ + "\"");
