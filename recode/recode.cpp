@@ -74,6 +74,7 @@ class Work {
     std::optional<Executables> executables_;
     std::map<std::uint32_t, TargetProgram> programs_; // by file id
     std::uint32_t next_pages_ = 1;
+    std::optional<std::uint32_t> cgroup_set_; // of the first process; the inventory names the one of criu itself
     std::set<std::string> skipped_; // images that the output does not need
 };
 
@@ -237,6 +238,9 @@ Result<void> Work::move_process(const DumpedProcess &process, Threads &threads) 
 
 Result<void> Work::process(const DumpedProcess &process) {
     HRUNC_ASSIGN(Threads threads, read_threads(process));
+    const Core &leader = *threads.cores.front();
+    if (!cgroup_set_)
+        cgroup_set_ = leader.thread().has_cgroup_set() ? leader.thread().cgroup_set() : leader.task().cgroup_set();
     if (changes_isa() && process.alive()) HRUNC_TRY(move_process(process, threads));
     unsigned capabilities = 0;
     for (std::size_t i = 0; i < threads.cores.size(); ++i) {
@@ -270,9 +274,9 @@ Result<void> Work::container() {
         }
         skipped_.insert(image_name(ImageKind::kCpuInfo)); // of the source's processor
     }
-    if (cgroups_ && !request_.cgroup_path.empty()) {
+    if (cgroups_ && cgroup_set_ && !request_.cgroup_path.empty()) {
         HRUNC_ASSIGN(images::Cgroups * cgroups, cgroups_->only<images::Cgroups>());
-        HRUNC_TRY(recode_cgroups(*cgroups, source_.inventory().root_cgroup_set(), request_.cgroup_path));
+        HRUNC_TRY(recode_cgroups(*cgroups, *cgroup_set_, request_.cgroup_path));
         HRUNC_TRY(write_changed(*cgroups_));
     }
     for (const std::string &name : source_.names())

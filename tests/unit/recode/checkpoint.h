@@ -179,7 +179,7 @@ struct Checkpoint {
         inventory.set_image_version(2);
         inventory.set_fdinfo_per_id(true);
         inventory.set_ns_per_id(true);
-        inventory.set_root_cgroup_set(5);
+        inventory.set_root_cgroup_set(4); // of criu itself
         process.set_pid(kPid);
         process.set_parent(0);
         process.set_group(kPid);
@@ -218,6 +218,7 @@ struct Checkpoint {
             action.set_mask(0);
         }
         images::ThreadCore &thread = *core.mutable_thread();
+        thread.set_cgroup_set(5);
         thread.set_robust_list(0);
         thread.set_robust_list_length(0);
         images::Credentials &credentials = *thread.mutable_credentials();
