@@ -80,6 +80,13 @@ std::vector<Membership> parse_memberships(std::string_view text) {
     return memberships;
 }
 
+std::string to_text(const std::vector<Membership> &memberships) {
+    std::string text;
+    for (const Membership &membership : memberships)
+        text += "0:" + membership.controllers + ":" + membership.path + "\n";
+    return text;
+}
+
 Result<std::vector<Membership>> memberships_of(pid_t pid) {
     HRUNC_ASSIGN(std::string text, read_file("/proc/" + std::to_string(pid) + "/cgroup", kMaxMembershipText));
     return parse_memberships(text);
@@ -115,21 +122,33 @@ Result<void> join_cgroups_of(pid_t pid) {
     return {};
 }
 
-void kill_all_in(const std::vector<Membership> &container, const std::vector<Membership> &own) {
+bool is_alone_in(const std::vector<Membership> &memberships, pid_t pid) {
+    Result<std::string> mountinfo = read_mountinfo();
+    Result<std::vector<Membership>> own = memberships_of(getpid());
+    if (!mountinfo || !own) return false;
+    std::string directory = freezer_directory(memberships, *mountinfo);
+    if (directory.empty() || directory == freezer_directory(*own, *mountinfo)) return false;
+    Result<Freezer> freezer = Freezer::open(directory);
+    if (!freezer) return false;
+    Result<std::vector<pid_t>> processes = freezer->processes(kMaxProcesses);
+    return processes && std::ranges::all_of(*processes, [&](pid_t other) { return other == pid; });
+}
+
+void kill_all_in(const std::vector<Membership> &memberships, bool remove) {
     Result<std::string> mountinfo = read_mountinfo();
     if (!mountinfo) return;
-    std::string directory = freezer_directory(container, *mountinfo);
-    if (directory.empty() || directory == freezer_directory(own, *mountinfo)) return;
-    Result<Freezer> freezer = Freezer::open(directory);
-    if (!freezer) return;
-    for (int attempt = 0; attempt < kKillAttempts; ++attempt) {
+    Result<Freezer> freezer = Freezer::open(freezer_directory(memberships, *mountinfo));
+    for (int attempt = 0; freezer && attempt < kKillAttempts; ++attempt) {
         Result<std::vector<pid_t>> processes = freezer->processes(kMaxProcesses);
-        if (!processes || processes->empty()) return;
+        if (!processes || processes->empty()) break;
         for (pid_t pid : *processes) kill(pid, SIGKILL);
         // A frozen task of version 1's freezer dies only when it is thawed.
         static_cast<void>(freezer->thaw(std::chrono::steady_clock::now() + kKillPause).ok());
         std::this_thread::sleep_for(kKillPause);
     }
+    if (!remove) return;
+    for (const Membership &membership : memberships)
+        if (membership.path != "/") rmdir(directory_of(membership, *mountinfo).c_str());
 }
 
 } // namespace hrunc::shim

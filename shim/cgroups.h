@@ -20,6 +20,7 @@ struct Membership {
 // The text of /proc/PID/cgroup.
 std::vector<Membership> parse_memberships(std::string_view text);
 Result<std::vector<Membership>> memberships_of(pid_t pid);
+std::string to_text(const std::vector<Membership> &memberships); // for parse_memberships()
 
 // Directory of a cgroup as this process sees it mounted; empty where its hierarchy is not mounted. `mountinfo` is the
 // text of /proc/self/mountinfo.
@@ -28,8 +29,10 @@ std::string directory_of(const Membership &membership, std::string_view mountinf
 // Moves this process to where `pid` stands, in every hierarchy in which they differ.
 Result<void> join_cgroups_of(pid_t pid);
 
-// Kills every process in the container's cgroup, `container` being where one that was put there stands and `own` where
-// one stands that was not. Nothing to do where they do not differ. Waits, within bounds, until the cgroup is empty.
-void kill_all_in(const std::vector<Membership> &container, const std::vector<Membership> &own);
+// Whether `memberships` are a cgroup of its own: another than the caller's, with no process in it but `pid`.
+bool is_alone_in(const std::vector<Membership> &memberships, pid_t pid);
+
+// Kills every process there and waits, within bounds, until there is none. Then, with `remove`, removes the cgroup.
+void kill_all_in(const std::vector<Membership> &memberships, bool remove);
 
 } // namespace hrunc::shim

@@ -68,7 +68,9 @@ void remove_restore_root(const Context &context) {
 void clean_up(RunDirectory &run, const Context &context, const RuncEnd &end) {
     if (Result<void> undone = run.undo(); !undone)
         log(LogLevel::kWarning, "let the container run on: " + undone.error().text());
-    if (context.verb == "restore" && WIFSIGNALED(end.status)) remove_restore_root(context);
+    if (context.verb != "restore" || end.succeeded()) return;
+    run.kill_restored();
+    if (WIFSIGNALED(end.status)) remove_restore_root(context);
 }
 
 Result<RuncEnd> run_with(const RunDirectory &run, const Invocation &invocation, const Context &context, bool capture) {
@@ -104,7 +106,7 @@ int run_operation(const Invocation &invocation, Context context, bool capture) {
 
     Result<RuncEnd> end = run_with(*run, invocation, context, capture);
     run->wait_for_others();
-    bool relay_was_killed = run->has_journal() || access(run->images().c_str(), F_OK) == 0;
+    bool relay_was_killed = run->was_left_in_the_middle();
     clean_up(*run, context, end ? *end : RuncEnd{1, "", ""});
     std::string reason;
     if (end && !end->succeeded()) reason = reason_of_failure(*run, *end, relay_was_killed);

@@ -13,11 +13,11 @@ namespace hrunc::shim {
 
 namespace {
 
-// The new container's cgroup, of which every image path is to be below. Hierarchies that runc does not manage stay at
-// their root.
-std::string cgroup_of(const criu_rpc::Options &options) {
-    for (const criu_rpc::CgroupRoot &root : options.cg_root())
-        if (root.path() != "/") return root.path();
+// The new container's cgroup, of which every image path is to be below: runc has put criu there. (What runc itself
+// tells, cg_root, is not there with cgroup v2 before runc 1.2.) Hierarchies that runc does not manage stay at their root.
+std::string cgroup_of(const std::vector<Membership> &criu) {
+    for (const Membership &membership : criu)
+        if (membership.path != "/") return membership.path;
     return "";
 }
 
@@ -34,7 +34,7 @@ Result<void> RestoreHooks::before_restore(criu_rpc::Options &options) {
 
 Result<void> RestoreHooks::prepare(criu_rpc::Options &options) {
     HRUNC_TRY(begin(options));
-    HRUNC_ASSIGN(container_, memberships_of(criu_));
+    HRUNC_TRY(note_cgroup());
     HRUNC_ASSIGN(recode::Host host, recode::this_host());
     HRUNC_ASSIGN(recode::Needs needs, recode::examine(images(), host));
     return needs.recode ? recode(options) : Result<void>();
@@ -56,7 +56,7 @@ Result<void> RestoreHooks::recode(criu_rpc::Options &options) {
     for (const oci::Mount &mount : bundle.mounts)
         if (mount.bind) request.mounts[mount.destination] = mount.source;
     request.seccomp_profile = bundle.seccomp;
-    request.cgroup_path = cgroup_of(options);
+    request.cgroup_path = cgroup_of(container_);
     HRUNC_ASSIGN_IN(recode::Report report, recode::recode(request), "recode \"" + images() + "\"");
     for (const std::string &note : report.notes) log(LogLevel::kInfo, note);
 
@@ -68,14 +68,24 @@ Result<void> RestoreHooks::recode(criu_rpc::Options &options) {
     return {};
 }
 
+Result<void> RestoreHooks::note_cgroup() {
+    HRUNC_ASSIGN(std::vector<Membership> memberships, memberships_of(criu_));
+    if (!is_alone_in(memberships, criu_)) return {};
+    container_ = std::move(memberships);
+    return run().note_cgroup(to_text(container_));
+}
+
 void RestoreHooks::after_restore(const criu_rpc::Response &response) {
     run().remove_images();
-    if (!response.success()) report_failure(response);
+    if (response.success())
+        run().forget_cgroup();
+    else
+        report_failure(response);
 }
 
 void RestoreHooks::ended_without_answer() {
-    // What criu had restored by then waits for it for ever.
-    if (Result<std::vector<Membership>> own = memberships_of(getpid()); own) kill_all_in(container_, *own);
+    // What criu had restored by then waits for it for ever. The cgroup itself is runc's to remove, while it lives.
+    if (!container_.empty()) kill_all_in(container_, false);
     run().remove_images();
     report_end_without_answer();
 }

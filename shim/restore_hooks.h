@@ -21,10 +21,11 @@ class RestoreHooks : public OperationHooks {
   private:
     Result<void> prepare(criu_rpc::Options &options);
     Result<void> recode(criu_rpc::Options &options);
+    Result<void> note_cgroup();
 
     pid_t criu_;
-    std::vector<Membership> container_;
-    Fd source_, recoded_; // image directories
+    std::vector<Membership> container_; // the new container's cgroup, if nobody else was in it
+    Fd source_, recoded_;               // image directories
 };
 
 } // namespace hrunc::shim

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "oci/json.h"
+#include "shim/cgroups.h"
 #include "shim/log.h"
 #include "shim/park.h"
 
@@ -25,6 +26,7 @@ using oci::Json;
 constexpr const char *kPrefix = "run.";
 constexpr const char *kContext = "context.json";
 constexpr const char *kJournal = "journal.json";
+constexpr const char *kCgroup = "cgroup";
 constexpr const char *kReport = "report.json";
 constexpr std::size_t kMaxText = std::size_t{1} << 20; // bytes of any of the directory's small files
 constexpr std::size_t kMaxJournal = std::size_t{64} << 20;
@@ -201,6 +203,24 @@ bool RunDirectory::has_journal() const {
 
 void RunDirectory::remove_journal() const {
     unlink(file(kJournal).c_str());
+}
+
+Result<void> RunDirectory::note_cgroup(const std::string &memberships) const {
+    return write_file_atomically(file(kCgroup), memberships, 0600);
+}
+
+void RunDirectory::forget_cgroup() const {
+    unlink(file(kCgroup).c_str());
+}
+
+bool RunDirectory::was_left_in_the_middle() const {
+    return has_journal() || access(file(kCgroup).c_str(), F_OK) == 0 || access(images().c_str(), F_OK) == 0;
+}
+
+void RunDirectory::kill_restored() const {
+    if (std::string memberships = text(kCgroup); !memberships.empty())
+        kill_all_in(parse_memberships(memberships), true);
+    forget_cgroup();
 }
 
 Result<void> RunDirectory::undo() const {
