@@ -36,7 +36,7 @@ monitor() { # ISA COMMAND...
 # state_dir IMAGE: the saved state also depends on QEMU, on the devices and on the cgroup version.
 state_dir() {
     local hash
-    hash=$({ "$qemu" --version; cat "$rig_dir/lib/guest.sh"; declare -f set_isa; } | sha256sum | cut -c1-8)
+    hash=$({ "$qemu" --version; echo "$memory_mb"; declare -f set_isa start_qemu boot_and_save; } | sha256sum | cut -c1-8)
     echo "$1/state-$cgroup-$hash"
 }
 
@@ -63,7 +63,7 @@ start_qemu() {
             -device "virtio-net-pci,netdev=lan,romfile=,addr=6,host_mtu=65000,mac=52:54:00:77:01:0$mac_digit" \
             -device virtio-rng-pci,addr=7 \
             -serial "file:$dir/console.log" -monitor "unix:$socket_dir/$suite-$isa.mon,server=on,wait=off" \
-            -daemonize -pidfile "$dir/pid" "$@" 2>"$dir/qemu.log" 9>&-; then
+            -daemonize -pidfile "$dir/pid" "$@" 2>"$dir/qemu.log" 8>&- 9>&-; then
             echo "$port" >"$dir/port"
             return
         fi
@@ -141,7 +141,13 @@ up_one() (
     stop_guest "$isa"
     image=$(image_dir "$suite" "$isa")
     state=$(state_dir "$image")
-    [[ -e $state/device ]] || boot_and_save "$image" "$state"
+    if [[ ! -e $state/device ]]; then
+        # Other run folders (HRUNC_RIG_RUN) share the saved states.
+        exec 8>"$rig_cache/.save-$suite-$isa.lock"
+        flock 8
+        [[ -e $state/device ]] || boot_and_save "$image" "$state"
+        exec 8>&-
+    fi
     resume "$image" "$state"
 )
 

@@ -15,7 +15,7 @@ open_ssh() {
     mapfile -t options < <(ssh_options "$1")
     rm -f "$(control_socket "$1")"
     ssh "${options[@]}" -o ControlMaster=yes -o ServerAliveInterval=60 -fN root@127.0.0.1 \
-        </dev/null >/dev/null 2>&1 9>&-
+        </dev/null >/dev/null 2>&1 8>&- 9>&-
 }
 
 close_ssh() {
