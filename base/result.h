@@ -115,6 +115,8 @@ template <> class [[nodiscard]] Result<void> {
         if (auto hrunc_result = (expression); !hrunc_result) return std::move(hrunc_result).error().in(outer);         \
     } while (false)
 
+// `target` may be a declaration, so it can have no parentheses.
+// NOLINTBEGIN(bugprone-macro-parentheses)
 // HRUNC_ASSIGN(auto fd, open(...)): declares or assigns the value, or leaves the function with the error.
 #define HRUNC_ASSIGN(target, expression)                                                                               \
     auto HRUNC_JOIN(hrunc_result_, __LINE__) = (expression);                                                           \
@@ -125,3 +127,4 @@ template <> class [[nodiscard]] Result<void> {
     auto HRUNC_JOIN(hrunc_result_, __LINE__) = (expression);                                                           \
     if (!HRUNC_JOIN(hrunc_result_, __LINE__)) return std::move(HRUNC_JOIN(hrunc_result_, __LINE__)).error().in(outer); \
     target = std::move(HRUNC_JOIN(hrunc_result_, __LINE__)).value()
+// NOLINTEND(bugprone-macro-parentheses)

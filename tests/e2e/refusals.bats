@@ -105,7 +105,7 @@ send_checkpoint() {
     guest x86-64 docker checkpoint create box there
     guest aarch64 docker create --name box --runtime hrunc hello:test /app/hello 100
     send_checkpoint there
-    shell aarch64 'mkdir -p /run/hrunc && mount -t tmpfs -o size=24k none /run/hrunc'
+    shell aarch64 'mkdir -p /run/hrunc && mount -t tmpfs -o size=40k,mode=700 none /run/hrunc'
     refused aarch64 docker start --checkpoint there box
     [[ $output == *"No space left on device"* ]]
     shell aarch64 'umount /run/hrunc'
@@ -127,7 +127,7 @@ send_checkpoint() {
 }
 
 @test "a program that never reaches a migration point is given up in time, and runs on" {
-    shell x86-64 'mkdir -p /etc/hrunc && echo "{\"notify-timeout\": 2}" >/etc/hrunc/hrunc.json'
+    shell x86-64 'mkdir -p /etc/hrunc && echo "{\"notify-timeout\": \"2s\"}" >/etc/hrunc/hrunc.json'
     guest x86-64 docker run -d --name box --runtime hrunc hello:test /app/hello 100
     wait_for 30 "output" has_lines x86-64 2
     shell x86-64 'kill -STOP $(docker inspect -f "{{.State.Pid}}" box)'
