@@ -32,7 +32,7 @@ agree() {
 }
 
 life='
-    docker run --rm --runtime $1 busybox:rig sh -c "echo out; echo err >&2; exit 7"; echo "run $?"
+    docker run --rm --runtime $1 busybox:rig sh -c "echo out; echo err >&2; exit 7" 2>/tmp/err; echo "run $?"; cat /tmp/err
     docker run --rm --runtime $1 --memory 32m --cpus 0.5 busybox:rig cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/cpu.max
     docker run --rm --runtime $1 busybox:rig /nonexistent 2>&1 | grep -o "exec: .*"; echo "missing $?"
     docker run -d --name box --runtime $1 busybox:rig sh -c "trap \"exit 3\" TERM; while :; do sleep 0.1; done" >/dev/null
