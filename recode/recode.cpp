@@ -75,7 +75,7 @@ class Work {
     std::map<std::uint32_t, TargetProgram> programs_; // by file id
     std::uint32_t next_pages_ = 1;
     std::optional<std::uint32_t> cgroup_set_; // of the first process; the inventory names the one of criu itself
-    std::set<std::string> skipped_; // images that the output does not need
+    std::set<std::string> skipped_;           // images that the output does not need
 };
 
 // `process 7 (/bin/sh)`, or its command name where no executable is known.

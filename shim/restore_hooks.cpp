@@ -14,7 +14,8 @@ namespace hrunc::shim {
 namespace {
 
 // The new container's cgroup, of which every image path is to be below: runc has put criu there. (What runc itself
-// tells, cg_root, is not there with cgroup v2 before runc 1.2.) Hierarchies that runc does not manage stay at their root.
+// tells, cg_root, is not there with cgroup v2 before runc 1.2.) Hierarchies that runc does not manage stay at their
+// root.
 std::string cgroup_of(const std::vector<Membership> &criu) {
     for (const Membership &membership : criu)
         if (membership.path != "/") return membership.path;

@@ -23,8 +23,8 @@
 #include "watched.h"
 
 #ifdef HOSTILE_CONSTANT
-__attribute__((section(".rodata"))) const int64_t __migrate_gb_variable_constant
-    __asm__("__migrate_gb_variable") = POPCORN_NONE;
+__attribute__((section(".rodata")))
+const int64_t __migrate_gb_variable_constant __asm__("__migrate_gb_variable") = POPCORN_NONE;
 static volatile int64_t unused_variable = POPCORN_NONE;
 #define VARIABLE unused_variable
 #elif defined HOSTILE_SHORT
