@@ -2,6 +2,20 @@
 # ./dev bench, sourced by ./dev: every tests/bench/NAME/bench prints a table, writes build/bench/NAME.json, and with
 # --check exits 1 where it misses its goal; its last line is the figure that decides.
 
+# What a benchmark needs beyond the build.
+bench_needs() {
+    case $1 in
+        recode)
+            command -v crit >/dev/null && return
+            # A package of its own from Debian 13 on, a part of criu in 12.
+            case $(. /etc/os-release && echo "$VERSION_ID") in
+                12) need criu ;;
+                *) need python3-pycriu ;;
+            esac ;;
+        overhead) tests/rig/rig deps ;;
+    esac
+}
+
 run_bench() {
     local names=() check=() argument status=0
     for argument in "$@"; do
@@ -17,6 +31,7 @@ run_bench() {
     mkdir -p build/bench
     for argument in "${names[@]}"; do
         [ -x "tests/bench/$argument/bench" ] || die "no benchmark \"$argument\" in tests/bench"
+        bench_needs "$argument"
         ./dev build dev >"$logs/build-dev.log" 2>&1 || die "the build failed; see $logs/build-dev.log"
         "tests/bench/$argument/bench" --json "build/bench/$argument.json" "${check[@]}" || status=1
     done
