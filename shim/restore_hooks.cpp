@@ -58,7 +58,7 @@ Result<void> RestoreHooks::recode(criu_rpc::Options &options) {
         if (mount.bind) request.mounts[mount.destination] = mount.source;
     request.seccomp_profile = bundle.seccomp;
     request.cgroup_path = cgroup_of(container_);
-    HRUNC_ASSIGN_IN(recode::Report report, recode::recode(request), "recode \"" + images() + "\"");
+    HRUNC_ASSIGN(recode::Report report, recode::recode(request));
     for (const std::string &note : report.notes) log(LogLevel::kInfo, note);
 
     HRUNC_ASSIGN(source_, open_file(images(), O_RDONLY | O_DIRECTORY));

@@ -72,7 +72,9 @@ stage_fuzz() {
 
 stage_rig() {
     deps_tests
+    tests/rig/rig deps
     step "release build" ./dev release
+    step "demo" ./dev demo
     local file
     for file in tests/e2e/*.bats; do bats_file "$file"; done
     tests/rig/rig down >/dev/null 2>&1 || true
@@ -87,6 +89,7 @@ run_stages() {
         case $stage in
             *.bats)
                 deps_tests
+                tests/rig/rig deps
                 bats_file "$stage" ;;
             *)
                 declare -F "stage_$stage" >/dev/null || die "no stage \"$stage\"; stages: lint unit asan fuzz rig, or a .bats file"
