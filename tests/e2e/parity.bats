@@ -40,8 +40,8 @@ life='
     docker exec box sh -c "exit 9"; echo "exec $?"
     docker pause box && docker inspect -f "{{.State.Status}}" box && docker unpause box
     docker update --memory 48m --memory-swap 48m box && docker exec box cat /sys/fs/cgroup/memory.max
-    docker top box -o pid | wc -l
-    docker stats --no-stream --format "{{.Name}} {{.PIDs}}" box
+    docker top box -o args | grep -c trap
+    docker stats --no-stream --format "{{.Name}} {{.MemUsage}}" box | sed "s|[0-9.]*[KM]iB /|used of|"
     docker restart -t 5 box && docker inspect -f "{{.State.Running}}" box
     docker stop -t 5 box && docker wait box
     docker rm box && docker ps -aq --filter name=box'
