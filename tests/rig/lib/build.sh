@@ -36,20 +36,20 @@ image_dir() {
     echo "$rig_cache/$1-$2-$hash"
 }
 
-# host_mirror LABEL DEFAULT: the mirror that this host's apt takes Debian's main archive or its
-# security archive from.
+# host_mirror LABEL: the mirror that this host's apt takes Debian's main archive or its security archive from; nothing if it
+# takes it from nowhere.
 host_mirror() {
-    local uri
-    uri=$(apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
-        awk -F'|' -v l="$1" '$1 == "Debian" && $2 == l && $3 ~ /^https?:/ { print $3; exit }')
-    echo "${uri:-$2}"
+    apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
+        awk -F'|' -v l="$1" '$1 == "Debian" && $2 == l && $3 ~ /^https?:/ { print $3; exit }'
 }
 
 apt_sources() {
     local main security
-    main=$(host_mirror Debian http://deb.debian.org/debian)
-    security=$(host_mirror Debian-Security http://deb.debian.org/debian-security)
-    printf 'deb %s %s main\n' "$main" "$1" "$main" "$1-updates" "$security" "$1-security"
+    main=$(host_mirror Debian)
+    security=$(host_mirror Debian-Security)
+    [[ $main ]] || die "this host's apt has no lists of Debian's archive to build guests from: run 'apt-get update'"
+    printf 'deb %s %s main\n' "$main" "$1" "$main" "$1-updates"
+    if [[ $security ]]; then printf 'deb %s %s main\n' "$security" "$1-security"; fi
 }
 
 build_one() (
