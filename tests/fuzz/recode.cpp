@@ -8,7 +8,9 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <map>
 
+#include "base/fd.h"
 #include "recode/recode.h"
 #include "tests/unit/recode/checkpoint.h"
 
@@ -49,13 +51,24 @@ class Place {
     Place() {
         if (!mkdtemp(path_.data())) std::abort();
         for (arch::Isa isa : arch::kIsas) {
-            std::filesystem::create_directories(pristine(isa));
-            Checkpoint(isa).write(pristine(isa));
+            std::filesystem::create_directories(images());
+            Checkpoint(isa).write(images());
+            for (const auto &file : std::filesystem::directory_iterator(images()))
+                pristine_[isa][file.path().filename()] = *read_file(file.path(), kMaxFile);
+            std::filesystem::remove_all(images());
             write_programs(root(isa), isa);
         }
     }
     ~Place() { std::filesystem::remove_all(path_); }
-    std::string pristine(arch::Isa isa) const { return path_ + "/pristine_" + std::string(arch::name(isa)); }
+    void write_pristine(arch::Isa isa) const {
+        std::filesystem::create_directories(images());
+        for (const auto &[name, bytes] : pristine_.at(isa)) write(images() + "/" + name, bytes);
+    }
+    // libFuzzer's clock interrupts system calls: what does not try again, as std::filesystem::copy, fails now and then.
+    static void write(const std::string &path, std::string_view bytes) {
+        Result<Fd> file = open_file(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+        if (!file || !write_all(*file, bytes)) std::abort();
+    }
     std::string root(arch::Isa isa) const { return path_ + "/root_" + std::string(arch::name(isa)); }
     std::string images() const { return path_ + "/images"; }
     std::string output() const { return path_ + "/output"; }
@@ -65,15 +78,17 @@ class Place {
     }
 
   private:
+    static constexpr std::size_t kMaxFile = std::size_t{1} << 20;
     std::string path_ = "/dev/shm/fuzz_recode.XXXXXX";
+    std::map<arch::Isa, std::map<std::string, std::string>> pristine_;
 };
 
 void put_files(const std::string &directory, const std::uint8_t *data, std::size_t size) {
     while (size >= 3) {
         const char *name = kNames[data[0] % kNames.size()];
         std::size_t length = std::min<std::size_t>(data[1] | std::size_t{data[2]} << 8, size - 3);
-        std::ofstream(directory + "/" + name, std::ios::binary)
-            << with_header(name, std::string_view(reinterpret_cast<const char *>(data + 3), length));
+        Place::write(directory + "/" + name,
+                     with_header(name, std::string_view(reinterpret_cast<const char *>(data + 3), length)));
         data += 3 + length;
         size -= 3 + length;
     }
@@ -85,7 +100,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
     static const Place kPlace;
     if (size == 0) return 0;
     arch::Isa target = (data[0] & 1) != 0 ? arch::Isa::kAarch64 : arch::Isa::kX8664;
-    std::filesystem::copy(kPlace.pristine(arch::other(target)), kPlace.images());
+    kPlace.write_pristine(arch::other(target));
     put_files(kPlace.images(), data + 1, size - 1);
     Request request;
     request.images = kPlace.images();
@@ -97,6 +112,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
     Result<Report> report = recode::recode(request);
     std::filesystem::remove_all(kPlace.images());
     std::filesystem::remove_all(kPlace.output());
-    if (kPlace.entries() != 4) std::abort(); // what an error left behind
+    if (kPlace.entries() != 2) std::abort(); // what an error left behind
     return 0;
 }
