@@ -39,19 +39,24 @@ ctest_stage() {
     [ "$bad" = 0 ] || failures+=("$preset: $bad unit tests; again with: ctest --preset $preset --rerun-failed")
 }
 
-# A file of bats tests; its TAP lines are shown as they come, and kept.
-bats_file() {
-    local file=$1 tap
-    tap=$logs/$(basename "$file").tap
-    say "$file"
-    bats --formatter tap --timing "$file" | tee "$tap" || true
+# A command that prints TAP: what it is called, how to run it again, the command. Its lines are shown as they come, and kept.
+tap_tests() {
+    local name=$1 again=$2 tap
+    tap=$logs/$(tr -c '[:alnum:].\n' - <<<"$name").tap
+    shift 2
+    say "$name"
+    "$@" | tee "$tap" || true
     local good bad left_out
     left_out=$(grep -cE '^ok .* # skip' "$tap" || true)
     good=$(($(grep -c '^ok ' "$tap" || true) - left_out))
     bad=$(grep -c '^not ok ' "$tap" || true)
     [ $((good + bad + left_out)) -gt 0 ] || bad=1
     count "$good" "$bad" "$left_out"
-    [ "$bad" = 0 ] || failures+=("$file: $bad tests; again with: ./dev test $file")
+    [ "$bad" = 0 ] || failures+=("$name: $bad tests; again with: $again")
+}
+
+bats_file() {
+    tap_tests "$1" "./dev test $1" bats --formatter tap --timing "$1"
 }
 
 stage_lint() {
@@ -77,6 +82,7 @@ stage_rig() {
     step "demo" ./dev demo
     local file
     for file in tests/e2e/*.bats; do bats_file "$file"; done
+    tap_tests "integration in both guests" tests/integration/in-guest tests/integration/in-guest
     tests/rig/rig down >/dev/null 2>&1 || true
 }
 

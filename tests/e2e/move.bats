@@ -99,6 +99,45 @@ unbroken() {
     true
 }
 
+@test "with a terminal" {
+    there_and_back -t hello:test /app/hello 100
+    unbroken hello
+    shell x86-64 '[ "$(readlink /proc/$(docker inspect -f "{{.State.Pid}}" box)/fd/1)" = /dev/pts/0 ]'
+}
+
+# What a host has of processes, mounts, cgroups and files that containers and their moves make. containerd itself never
+# removes the directories /tmp/ctrd-checkpoint* out of which it restores, with runc as with hrunc.
+census() {
+    shell "$1" '
+        ps -e -o comm= | grep -vE "^(kworker|ps|sh|sshd|ssh|rig|sleep)" | sort | uniq -c
+        cut -d" " -f2 /proc/mounts | sed -E "s/[0-9a-f]{64}/ID/g; s/pid[0-9]+//" | sort | uniq -c
+        find /sys/fs/cgroup -type d | sed -E "s/[0-9a-f]{64}/ID/g" | sort | uniq -c
+        find /run/hrunc /run/docker/runtime-runc /run/containerd/io.containerd.runtime.v2.task /tmp -mindepth 1 2>/dev/null |
+            grep -v "^/tmp/ctrd-checkpoint" | sed -E "s/[0-9a-f]{64}/ID/g" | sort'
+}
+
+@test "one container goes there and back again and again: nothing is lost, nothing is left behind" {
+    local rounds=${HRUNC_ROUND_TRIPS:-4} round lines
+    guest x86-64 docker run -d --name box --runtime hrunc hello:test /app/hello 100
+    wait_for 60 "first lines" has_lines x86-64 2
+    for ((round = 1; round <= rounds; round++)); do
+        lines=$(logs aarch64 | wc -l)
+        move box x86-64 aarch64 "there$round" hello:test /app/hello 100
+        wait_for 60 "lines on aarch64" has_lines aarch64 $((lines + 2))
+        [ "$round" != 1 ] || census aarch64 >"$work/census-aarch64-first"
+        [ "$round" != "$rounds" ] || census aarch64 >"$work/census-aarch64-last"
+        lines=$(logs x86-64 | wc -l)
+        move box aarch64 x86-64 "back$round"
+        wait_for 60 "lines after the return" has_lines x86-64 $((lines + 2))
+        [ "$round" != 1 ] || census x86-64 >"$work/census-x86-64-first"
+        echo "round trip $round of $rounds"
+    done
+    census x86-64 >"$work/census-x86-64-last"
+    unbroken hello
+    diff "$work/census-x86-64-first" "$work/census-x86-64-last"
+    diff "$work/census-aarch64-first" "$work/census-aarch64-last"
+}
+
 @test "the published port answers on each host" {
     guest x86-64 docker run -d --name box --runtime hrunc -p 127.0.0.1:7777:7000 popcorn:test /app/tcp
     ask() { shell "$1" 'printf x | timeout 10 nc -q 3 127.0.0.1 7777 | head -n 1'; }
