@@ -19,6 +19,7 @@
 #include "recode/transform/files.h"
 #include "recode/transform/pages.h"
 #include "recode/transform/popcorn_state.h"
+#include "recode/transform/portable_state.h"
 #include "recode/transform/sidecar.h"
 #include "recode/transform/staging.h"
 
@@ -51,10 +52,10 @@ class Work {
     Result<Threads> read_threads(const DumpedProcess &process) const;
     Result<void> process(const DumpedProcess &process);
     Result<void> move_process(const DumpedProcess &process, Threads &threads);
-    Result<ThreadState> popcorn_state(const DumpedProcess &process, const PopcornSymbols &symbols,
-                                      const AddressSpace &mm, DumpedMemory &memory) const;
+    Result<std::vector<ThreadState>> thread_states(const DumpedProcess &process, const AbiSymbols &symbols,
+                                                   DumpedMemory &memory) const;
     Result<std::set<std::uint64_t>> find_programs(const AddressSpace &mm);
-    Result<PopcornSymbols> find_main_program(const AddressSpace &mm);
+    Result<AbiSymbols> find_main_program(const AddressSpace &mm);
     Result<TargetProgram *> find_program(std::uint32_t id, bool main_program);
     Result<void> write_memory(const DumpedProcess &process, Image &mm_image, DumpedMemory &memory,
                               const std::set<std::uint64_t> &programs);
@@ -128,16 +129,16 @@ Result<Work::Threads> Work::read_threads(const DumpedProcess &process) const {
 
 Result<TargetProgram *> Work::find_program(std::uint32_t id, bool main_program) {
     auto known = programs_.find(id);
-    if (known != programs_.end() && (known->second.popcorn || !main_program)) return &known->second;
+    if (known != programs_.end() && (known->second.abi || !main_program)) return &known->second;
     const images::RegularFile *file = regular_file(*files_, id);
     if (file == nullptr) return Error(ErrorCode::kInvalid, fmt::format("file {} is not in files.img", id));
     HRUNC_ASSIGN(TargetProgram program, executables_->find(*file, main_program, report_.from, report_.to));
     return &programs_.insert_or_assign(id, std::move(program)).first->second;
 }
 
-Result<PopcornSymbols> Work::find_main_program(const AddressSpace &mm) {
+Result<AbiSymbols> Work::find_main_program(const AddressSpace &mm) {
     HRUNC_ASSIGN(TargetProgram * program, find_program(mm.executable(), true));
-    return *program->popcorn;
+    return *program->abi;
 }
 
 // Ids of all mapped files of which code is mapped.
@@ -152,8 +153,9 @@ Result<std::set<std::uint64_t>> Work::find_programs(const AddressSpace &mm) {
     return ids;
 }
 
-Result<ThreadState> Work::popcorn_state(const DumpedProcess &process, const PopcornSymbols &symbols,
-                                        const AddressSpace &mm, DumpedMemory &memory) const {
+Result<std::vector<ThreadState>> Work::thread_states(const DumpedProcess &process, const AbiSymbols &symbols,
+                                                     DumpedMemory &memory) const {
+    if (symbols.abi == Abi::kPortable) return portable_states(symbols.process, process.threads, memory, report_.to);
     if (process.threads.size() != 1)
         return Error(ErrorCode::kRefused,
                      fmt::format("{} threads: the popcorn ABI is for one", process.threads.size()));
@@ -163,14 +165,20 @@ Result<ThreadState> Work::popcorn_state(const DumpedProcess &process, const Popc
     HRUNC_ASSIGN_IN(state.tls, memory.read<std::uint64_t>(symbols.tls_dst), POPCORN_SYMBOL_TLS);
     if (recoded_before_) {
         state.saved_block = true;
-        return state;
+        return std::vector{state};
     }
     HRUNC_ASSIGN(arch::Isa parked, parked_for(state.regs));
     if (parked != report_.to)
         return Error(ErrorCode::kRefused,
                      fmt::format("is parked for {0}, and this host is {1}: checkpoint it again for {1}",
                                  arch::name(parked), arch::name(report_.to)));
-    bool x86 = report_.to == arch::Isa::kX8664;
+    return std::vector{state};
+}
+
+// What a thread is to go on with must lie in mappings that allow it.
+Result<void> check_place(const AddressSpace &mm, const ThreadState &state, arch::Isa to) {
+    if (state.saved_block) return {};
+    bool x86 = to == arch::Isa::kX8664;
     struct {
         const char *name;
         std::uint64_t value;
@@ -188,7 +196,7 @@ Result<ThreadState> Work::popcorn_state(const DumpedProcess &process, const Popc
             return Error(ErrorCode::kRefused,
                          fmt::format("{} {:#x}: outside every mapping that fits", address.name, address.value));
     }
-    return state;
+    return {};
 }
 
 Result<void> Work::write_memory(const DumpedProcess &process, Image &mm_image, DumpedMemory &memory,
@@ -224,15 +232,17 @@ Result<void> Work::write_memory(const DumpedProcess &process, Image &mm_image, D
 Result<void> Work::move_process(const DumpedProcess &process, Threads &threads) {
     HRUNC_ASSIGN(Image mm_image, Image::read(source_.fd(), image_name(ImageKind::kAddressSpace, process.pid)));
     HRUNC_ASSIGN(AddressSpace * mm, mm_image.only<AddressSpace>());
-    HRUNC_ASSIGN(PopcornSymbols symbols, find_main_program(*mm));
+    HRUNC_ASSIGN(AbiSymbols symbols, find_main_program(*mm));
     HRUNC_ASSIGN(DumpedMemory memory, DumpedMemory::of_process(source_.fd(), process.pid));
-    HRUNC_ASSIGN(ThreadState state, popcorn_state(process, symbols, *mm, memory));
+    HRUNC_ASSIGN(std::vector<ThreadState> states, thread_states(process, symbols, memory));
+    for (const ThreadState &state : states) HRUNC_TRY(check_place(*mm, state, report_.to));
     HRUNC_ASSIGN(std::set<std::uint64_t> programs, find_programs(*mm));
     std::vector<const Core *> others(threads.cores.begin() + 1, threads.cores.end());
     const images::Seccomp none;
     const auto *filters = seccomp_ ? seccomp_->get<images::Seccomp>(0) : nullptr;
     HRUNC_TRY(check_seccomp(*threads.cores.front(), others, filters ? *filters : none, !seccomp_program_.bpf.empty()));
-    for (Core *core : threads.cores) HRUNC_TRY(recode_thread(*core, state, report_.to));
+    for (std::size_t i = 0; i < threads.cores.size(); ++i)
+        HRUNC_TRY(recode_thread(*threads.cores[i], states[i], report_.to));
     return write_memory(process, mm_image, memory, programs);
 }
 

@@ -22,8 +22,9 @@ std::string isa_names() {
 // Values of annotations are strings.
 std::vector<std::pair<std::string, std::string>> own_annotations() {
     return {
-        {"org.hrunc.version", HRUNC_VERSION}, {"org.hrunc.commit", HRUNC_COMMIT},      {"org.hrunc.isas", isa_names()},
-        {"org.hrunc.abis", "popcorn"},        {"org.hrunc.checkpoint.recode", "true"},
+        {"org.hrunc.version", HRUNC_VERSION},    {"org.hrunc.commit", HRUNC_COMMIT},
+        {"org.hrunc.isas", isa_names()},         {"org.hrunc.abis", "popcorn,portable"},
+        {"org.hrunc.checkpoint.recode", "true"},
     };
 }
 

@@ -155,4 +155,14 @@ Result<void> Park::release_by_journal(const std::string &journal) {
     return {};
 }
 
+Result<void> Park::release_restored(pid_t init) {
+    Result<void> first;
+    HRUNC_ASSIGN(std::vector<pid_t> pids, process_tree(init));
+    for (pid_t pid : pids) {
+        Result<void> released = release_process(pid, arch::host(), false);
+        if (!released && first && !means_gone(released.error())) first = std::move(released);
+    }
+    return first;
+}
+
 } // namespace hrunc::shim

@@ -52,6 +52,10 @@ class Park {
     // Undoes a park() whose program was killed at any moment, or one that succeeded. A container that is gone is fine.
     static Result<void> release_by_journal(const std::string &journal);
 
+    // After a restore on the ISA of the dump: lets the processes of the tree go on that were dumped parked and wait in
+    // the kernel (the portable ABI). What was recoded needs no help.
+    static Result<void> release_restored(pid_t init);
+
     // Destroying does not release: a task that was dumped is gone, or the caller says so.
     Park(Park &&) noexcept = default;
     Park &operator=(Park &&) noexcept = default;

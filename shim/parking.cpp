@@ -57,6 +57,7 @@ Result<std::vector<ParkedTask>> Parking::run() {
     }
     std::vector<ParkedTask> parked = std::move(others_);
     for (const auto &[pid, task] : tasks_) parked.push_back(summary(task.process, task.migratable->abi()));
+    for (const auto &[pid, task] : untraced_.tasks()) parked.push_back(summary(task.process, task.migratable->abi()));
     return parked;
 }
 
@@ -66,7 +67,7 @@ Result<void> Parking::attempt() {
         // rounds find what a process without an ABI has forked or executed meanwhile.
         if (freezer_) HRUNC_TRY(freezer_->freeze(deadline_));
         HRUNC_ASSIGN(std::vector<Process> found, look_around());
-        if (found.empty()) return leave_parked();
+        if (found.empty() && !untraced_.unanswered()) return leave_parked();
         // Not before they are attached: a task that a signal has stopped cannot become a tracee while version 1's
         // freezer holds it, and ptrace(2) would wait for that without end.
         thawed_ = true;
@@ -91,6 +92,7 @@ Result<std::vector<Process>> Parking::look_around() {
         HRUNC_ASSIGN(std::optional<Process> process, consider(pid, in_cgroup));
         if (process) found.push_back(std::move(*process));
     }
+    untraced_.end_of_look();
     return found;
 }
 
@@ -105,7 +107,7 @@ Result<std::vector<pid_t>> Parking::list() const {
     return pids;
 }
 
-// The process, if it can be asked.
+// The process, if it can be asked and is to be attached for that.
 Result<std::optional<Process>> Parking::consider(pid_t pid, const std::vector<pid_t> &in_cgroup) {
     HRUNC_ASSIGN(std::optional<Process> process, read_process(pid));
     if (!process || !process->alive() || process->executable.empty()) { // without its memory it is about to exit
@@ -122,6 +124,10 @@ Result<std::optional<Process>> Parking::consider(pid_t pid, const std::vector<pi
         return Error(ErrorCode::kRefused, process->described() + " is outside the container's cgroup");
     if (process->tracer != 0)
         return Error(ErrorCode::kRefused, process->described() + " is being traced by another program");
+    if (!found.migratable->traced()) {
+        untraced_.found(std::move(*process), std::move(found.migratable));
+        return std::optional<Process>();
+    }
     return process;
 }
 
@@ -141,8 +147,9 @@ Result<void> Parking::attach(Process process) {
 }
 
 bool Parking::unanswered() const {
-    return std::any_of(tasks_.begin(), tasks_.end(),
-                       [](const auto &entry) { return entry.second.phase != Phase::kParked; });
+    return untraced_.unanswered() || std::any_of(tasks_.begin(), tasks_.end(), [](const auto &entry) {
+               return entry.second.phase != Phase::kParked;
+           });
 }
 
 Error Parking::overdue() const {
@@ -154,17 +161,22 @@ Error Parking::overdue() const {
         if (task.stop && task.stop->kind == Event::Kind::kGroupStop) names += " (stopped by a signal)";
         if (task.phase == Phase::kBorrowing) names += " (shares its parent's memory)";
     }
+    for (const auto &[pid, task] : untraced_.tasks())
+        if (!task.ready && ++count <= kMaxNamed) names += (names.empty() ? "" : ", ") + task.process.described();
     if (count > kMaxNamed) names += ", ...";
     std::string time = std::to_string(request_.timeout.count()) + " ms";
     if (count == 0) return {ErrorCode::kTimeout, "the container could not be looked through within " + time};
-    return {ErrorCode::kTimeout, std::to_string(count) + " of " + std::to_string(tasks_.size()) +
+    return {ErrorCode::kTimeout, std::to_string(count) + " of " +
+                                     std::to_string(tasks_.size() + untraced_.tasks().size()) +
                                      " processes did not reach a migration point within " + time + ": " + names};
 }
 
 Result<void> Parking::wait_for_answers() {
     Backoff backoff;
     while (unanswered()) {
+        HRUNC_ASSIGN(bool progress, untraced_.serve(request_.init));
         HRUNC_ASSIGN(bool happened, poll_once());
+        happened = happened || progress;
         if (tasks_.size() > kMaxProcesses)
             return Error(ErrorCode::kRefused,
                          "the container has more than " + std::to_string(kMaxProcesses) + " processes");
@@ -223,6 +235,7 @@ Result<void> Parking::undo() {
     auto keep = [&first](auto result) {
         if (!result && first) first = std::move(result).error();
     };
+    keep(untraced_.withdraw());
     for (auto &[pid, task] : tasks_)
         if (task.migratable && task.phase != Phase::kBorrowing) keep(task.migratable->withdraw());
     for (auto task = tasks_.begin(); task != tasks_.end();) {

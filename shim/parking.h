@@ -13,6 +13,7 @@
 #include "shim/park.h"
 #include "shim/process.h"
 #include "shim/tracee.h"
+#include "shim/untraced.h"
 
 namespace hrunc::shim {
 
@@ -72,7 +73,8 @@ class Parking {
     bool was_frozen_, single_;
     Deadline deadline_;
     Mode mode_ = Mode::kAsk;
-    Tasks tasks_;
+    Tasks tasks_; // under ptrace
+    Untraced untraced_;
     std::set<pid_t> early_;          // children that reported before their parents did
     std::vector<ParkedTask> others_; // without an ABI
     bool init_gone_ = false;

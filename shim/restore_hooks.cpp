@@ -8,6 +8,7 @@
 #include "recode/recode.h"
 #include "shim/criu_log.h"
 #include "shim/log.h"
+#include "shim/park.h"
 
 namespace hrunc::shim {
 
@@ -78,10 +79,14 @@ Result<void> RestoreHooks::note_cgroup() {
 
 void RestoreHooks::after_restore(const criu_rpc::Response &response) {
     run().remove_images();
-    if (response.success())
-        run().forget_cgroup();
-    else
+    if (!response.success()) {
         report_failure(response);
+        return;
+    }
+    run().forget_cgroup();
+    if (recoded_ || !response.restore().has_pid()) return;
+    Result<void> released = Park::release_restored(response.restore().pid());
+    if (!released) log(LogLevel::kWarning, "let the restored processes run on: " + released.error().text());
 }
 
 void RestoreHooks::ended_without_answer() {

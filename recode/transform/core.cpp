@@ -59,6 +59,7 @@ int signal_number(int index) {
 // On x86-64 a handler returns through its restorer, which is code of the program; aarch64 has one in the vdso, and the
 // program's own only if it stands at one address on both.
 Result<void> recode_actions(images::TaskCore &task, const ThreadState &state, arch::Isa to) {
+    if (state.keep_restorers) return {};
     for (int i = 0; i < task.signal_actions_size(); ++i) {
         images::SignalAction &action = *task.mutable_signal_actions(i);
         bool has = (action.flags() & kSaRestorer) != 0;

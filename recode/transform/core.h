@@ -20,6 +20,7 @@ struct ThreadState {
     std::uint64_t tls = 0;
     bool saved_block = false; // the image still has the target's own registers, of before an earlier recode: use those
     std::optional<std::uint64_t> sigreturn; // the program's __popcorn_sigreturn, on both ISAs
+    bool keep_restorers = false;            // all signal restorers stand at one address on both ISAs
 };
 
 // For a living thread that moves to the other ISA; it goes on running, also where the dump found it stopped.

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 
+#include "popcorn/abi.h"
 #include "popcorn/popcorn_abi.h"
 
 namespace hrunc::recode {
@@ -65,14 +66,23 @@ bool same_segments(const Elf &a, const Elf &b) {
                       });
 }
 
-Result<std::optional<PopcornSymbols>> popcorn_symbols(const Elf &elf) {
-    constexpr std::array<std::string_view, 4> kNames = {POPCORN_SYMBOL_VARIABLE, POPCORN_SYMBOL_REGS,
-                                                        POPCORN_SYMBOL_TLS, POPCORN_SYMBOL_SIGRETURN};
+Result<std::optional<AbiSymbols>> abi_symbols(const Elf &elf) {
+    constexpr std::array<std::string_view, 5> kNames = {POPCORN_SYMBOL_PROCESS, POPCORN_SYMBOL_VARIABLE,
+                                                        POPCORN_SYMBOL_REGS, POPCORN_SYMBOL_TLS,
+                                                        POPCORN_SYMBOL_SIGRETURN};
     HRUNC_ASSIGN(auto found, elf.symbols(kNames));
+    AbiSymbols symbols;
+    if (auto process = found.find(POPCORN_SYMBOL_PROCESS); process != found.end()) {
+        symbols.abi = Abi::kPortable;
+        symbols.process = process->second.address;
+        return std::optional(symbols);
+    }
     if (found.count(POPCORN_SYMBOL_VARIABLE) == 0 || found.count(POPCORN_SYMBOL_REGS) == 0 ||
         found.count(POPCORN_SYMBOL_TLS) == 0)
-        return std::optional<PopcornSymbols>{};
-    PopcornSymbols symbols{found[POPCORN_SYMBOL_REGS].address, found[POPCORN_SYMBOL_TLS].address, std::nullopt};
+        return std::optional<AbiSymbols>{};
+    symbols.abi = Abi::kPopcorn;
+    symbols.regs_dst = found[POPCORN_SYMBOL_REGS].address;
+    symbols.tls_dst = found[POPCORN_SYMBOL_TLS].address;
     if (auto sigreturn = found.find(POPCORN_SYMBOL_SIGRETURN); sigreturn != found.end())
         symbols.sigreturn = sigreturn->second.address;
     return std::optional(symbols);
@@ -132,9 +142,9 @@ Result<TargetProgram> Executables::find(const images::RegularFile &file, bool ma
     HRUNC_ASSIGN(std::optional<Program> source, open_program(base + suffix_of(from)));
     if (main_program) {
         const std::optional<Program> &any = named ? named : target ? target : source;
-        std::optional<PopcornSymbols> symbols;
+        std::optional<AbiSymbols> symbols;
         if (any) {
-            HRUNC_ASSIGN_IN(symbols, popcorn_symbols(any->elf), "\"" + any->path + "\"");
+            HRUNC_ASSIGN_IN(symbols, abi_symbols(any->elf), "\"" + any->path + "\"");
         }
         if (!symbols) return refused("has no migratable binary");
     }
@@ -165,13 +175,12 @@ Result<TargetProgram> Executables::find(const images::RegularFile &file, bool ma
     program.mode = target->status.st_mode;
     program.build_id = target_id;
     if (!main_program) return program;
-    HRUNC_ASSIGN_IN(program.popcorn, popcorn_symbols(source->elf), "\"" + source->path + "\"");
-    HRUNC_ASSIGN_IN(std::optional<PopcornSymbols> target_symbols, popcorn_symbols(target->elf),
-                    "\"" + target->path + "\"");
-    if (!program.popcorn || !target_symbols || program.popcorn->regs_dst != target_symbols->regs_dst ||
-        program.popcorn->tls_dst != target_symbols->tls_dst || program.popcorn->sigreturn != target_symbols->sigreturn)
-        return refused(fmt::format("\"{}\" and \"{}\" have " POPCORN_SYMBOL_REGS " at different addresses",
-                                   source->path, target->path));
+    HRUNC_ASSIGN_IN(program.abi, abi_symbols(source->elf), "\"" + source->path + "\"");
+    HRUNC_ASSIGN_IN(std::optional<AbiSymbols> target_symbols, abi_symbols(target->elf), "\"" + target->path + "\"");
+    if (!program.abi || program.abi != target_symbols)
+        return refused(fmt::format("\"{}\" and \"{}\" have {} at different addresses", source->path, target->path,
+                                   program.abi && program.abi->abi == Abi::kPortable ? POPCORN_SYMBOL_PROCESS
+                                                                                     : POPCORN_SYMBOL_REGS));
     return program;
 }
 

@@ -16,13 +16,18 @@
 #include "base/result.h"
 #include "recode/elf.h"
 #include "recode/images/files.pb.h"
+#include "recode/recode.h"
 
 namespace hrunc::recode {
 
-// Where the popcorn ABI's objects lie, equal on both ISAs.
-struct PopcornSymbols {
-    std::uint64_t regs_dst = 0, tls_dst = 0;
-    std::optional<std::uint64_t> sigreturn;
+// Where an ABI's objects lie in a program, equal on both ISAs.
+struct AbiSymbols {
+    Abi abi = Abi::kNone;
+    std::uint64_t regs_dst = 0, tls_dst = 0; // popcorn
+    std::optional<std::uint64_t> sigreturn;  // popcorn
+    std::uint64_t process = 0;               // portable
+
+    bool operator==(const AbiSymbols &) const = default;
 };
 
 struct TargetProgram {
@@ -30,7 +35,7 @@ struct TargetProgram {
     std::uint64_t size = 0;
     std::uint32_t mode = 0;              // st_mode
     std::optional<std::string> build_id; // raw bytes
-    std::optional<PopcornSymbols> popcorn;
+    std::optional<AbiSymbols> abi;
 };
 
 class Executables {
