@@ -1,6 +1,7 @@
 // A whole checkpoint, recoded. The input is a list of files of the handmade checkpoint to replace: each a byte for the
 // name, two for the size (little-endian), and that many bytes, with the file's magics in front where it has any. The
-// first byte of all chooses the direction. Whatever comes in, the source stays as it is, and an error leaves nothing.
+// first byte of all chooses direction, profile, cgroup and ABI. Whatever comes in, the source stays as it is, and an
+// error leaves nothing.
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -56,7 +57,7 @@ class Place {
             for (const auto &file : std::filesystem::directory_iterator(images()))
                 pristine_[isa][file.path().filename()] = *read_file(file.path(), kMaxFile);
             std::filesystem::remove_all(images());
-            write_programs(root(isa), isa);
+            for (Abi abi : {Abi::kPopcorn, Abi::kPortable}) write_programs(root(isa, abi), isa, abi);
         }
     }
     ~Place() { std::filesystem::remove_all(path_); }
@@ -69,7 +70,9 @@ class Place {
         Result<Fd> file = open_file(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
         if (!file || !write_all(*file, bytes)) std::abort();
     }
-    std::string root(arch::Isa isa) const { return path_ + "/root_" + std::string(arch::name(isa)); }
+    std::string root(arch::Isa isa, Abi abi) const {
+        return path_ + (abi == Abi::kPortable ? "/portable_" : "/popcorn_") + std::string(arch::name(isa));
+    }
     std::string images() const { return path_ + "/images"; }
     std::string output() const { return path_ + "/output"; }
     std::size_t entries() const {
@@ -106,12 +109,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
     request.images = kPlace.images();
     request.output = kPlace.output();
     request.target = handmade_host(target);
-    request.root = kPlace.root(target);
+    request.root = kPlace.root(target, (data[0] & 8) != 0 ? Abi::kPortable : Abi::kPopcorn);
     request.cgroup_path = (data[0] & 2) != 0 ? "/docker/new" : "";
     request.seccomp_profile = (data[0] & 4) != 0 ? kProfile : "";
     Result<Report> report = recode::recode(request);
     std::filesystem::remove_all(kPlace.images());
     std::filesystem::remove_all(kPlace.output());
-    if (kPlace.entries() != 2) std::abort(); // what an error left behind
+    if (kPlace.entries() != 4) std::abort(); // what an error left behind
     return 0;
 }

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/fd.h"
+#include "popcorn/abi.h"
 #include "popcorn/popcorn_abi.h"
 #include "recode/host.h"
 #include "recode/image_facts.h"
@@ -25,6 +26,7 @@
 #include "recode/images/inventory.pb.h"
 #include "recode/images/memory.pb.h"
 #include "recode/memory.h"
+#include "recode/recode.h"
 
 namespace hrunc::recode::testing_support {
 
@@ -44,6 +46,12 @@ struct Program {
     char owner[4] = "GNU";
     char build_id[8];
 
+    // A program of the portable ABI has one symbol, its process at kBss.
+    void make_portable() {
+        std::memset(symbols, 0, sizeof symbols);
+        std::memset(strings, 0, sizeof strings);
+        add_symbol(1, POPCORN_SYMBOL_PROCESS, kBss, sizeof(popcorn_process));
+    }
     Program(arch::Isa isa, const char (&id)[9], std::uint64_t regs = kRegs) {
         std::memcpy(build_id, id, 8);
         std::memcpy(header.e_ident, ELFMAG, SELFMAG);
@@ -373,8 +381,10 @@ struct Checkpoint {
 };
 
 // The container's root with the program of both ISAs; `named` is a copy of the target's.
-inline void write_programs(const std::filesystem::path &root, arch::Isa target) {
+inline void write_programs(const std::filesystem::path &root, arch::Isa target, Abi abi = Abi::kPopcorn) {
     Program x86(arch::Isa::kX8664, "x86-64id"), aarch64(arch::Isa::kAarch64, "aarch64i");
+    if (abi == Abi::kPortable)
+        for (Program *program : {&x86, &aarch64}) program->make_portable();
     x86.write(root / "app/hello_x86-64");
     aarch64.write(root / "app/hello_aarch64");
     (target == arch::Isa::kX8664 ? x86 : aarch64).write(root / "app/hello");
