@@ -4,6 +4,7 @@
 
 #include <llvm/IR/Constants.h>
 #include <llvm/IR/InstIterator.h>
+#include <llvm/IR/IntrinsicInst.h>
 #include <llvm/IR/Verifier.h>
 #include <llvm/Support/raw_ostream.h>
 
@@ -21,10 +22,16 @@ Result<void> verify(const llvm::Module &module, const CaptureOptions &options, c
 // Its frames cannot be rebuilt: capture is put off while one is on the stack.
 bool is_skipped(const llvm::Function &function) {
     if (function.isVarArg() || function.hasFnAttribute(llvm::Attribute::Naked)) return true;
-    for (const llvm::Instruction &instruction : llvm::instructions(function))
-        if (const auto *call = llvm::dyn_cast<llvm::CallBase>(&instruction);
-            call != nullptr && call->hasFnAttr(llvm::Attribute::ReturnsTwice))
-            return true;
+    for (const llvm::Instruction &instruction : llvm::instructions(function)) {
+        const auto *call = llvm::dyn_cast<llvm::CallBase>(&instruction);
+        if (call == nullptr) continue;
+        if (call->hasFnAttr(llvm::Attribute::ReturnsTwice)) return true;
+        if (!is_stack_save(call)) continue;
+        for (const llvm::User *user : call->users()) {
+            const auto *intrinsic = llvm::dyn_cast<llvm::IntrinsicInst>(user);
+            if (intrinsic == nullptr || intrinsic->getIntrinsicID() != llvm::Intrinsic::stackrestore) return true;
+        }
+    }
     return false;
 }
 
@@ -46,6 +53,7 @@ Result<CaptureFigures> instrument(llvm::Module &module, const CaptureOptions &op
     CaptureFigures figures;
     HRUNC_TRY_IN(check_supported(module), "instrument");
     gather_allocas(module);
+    promote_stack_tokens(module);
     expand_computed_gotos(module);
     HRUNC_TRY_IN(verify(module, options, "computed gotos"), "instrument");
     figures.polls = insert_polls(module, options);

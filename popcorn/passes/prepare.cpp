@@ -1,9 +1,12 @@
 #include "popcorn/passes/steps.h"
 
+#include <llvm/ADT/SetVector.h>
 #include <llvm/IR/Constants.h>
+#include <llvm/IR/Dominators.h>
 #include <llvm/IR/IRBuilder.h>
 #include <llvm/IR/InstIterator.h>
 #include <llvm/IR/IntrinsicInst.h>
+#include <llvm/Transforms/Utils/PromoteMemToReg.h>
 
 #include <map>
 
@@ -67,6 +70,21 @@ void gather_allocas(llvm::Module &module) {
             if (is_static_alloca(&instruction)) allocas.push_back(&instruction);
         for (auto alloca = allocas.rbegin(); alloca != allocas.rend(); alloca++)
             (*alloca)->moveBefore(entry, entry.begin());
+    }
+}
+
+void promote_stack_tokens(llvm::Module &module) {
+    for (llvm::Function &function : module) {
+        llvm::SetVector<llvm::AllocaInst *> homes;
+        for (llvm::Instruction &instruction : llvm::instructions(function)) {
+            auto *store = llvm::dyn_cast<llvm::StoreInst>(&instruction);
+            if (store == nullptr || !is_stack_save(store->getValueOperand())) continue;
+            auto *home = llvm::dyn_cast<llvm::AllocaInst>(store->getPointerOperand());
+            if (home != nullptr && llvm::isAllocaPromotable(home)) homes.insert(home);
+        }
+        if (homes.empty()) continue;
+        llvm::DominatorTree tree(function);
+        llvm::PromoteMemToReg(homes.getArrayRef(), tree);
     }
 }
 

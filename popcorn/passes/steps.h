@@ -22,6 +22,9 @@ void expand_computed_gotos(llvm::Module &module);
 // Puts static allocas in front of all else in the entry block, which later steps split.
 void gather_allocas(llvm::Module &module);
 
+// Takes stack pointers that variable-length arrays have saved out of memory: they are taken anew after a move.
+void promote_stack_tokens(llvm::Module &module);
+
 // kRefused where a function holds what cannot be captured.
 Result<void> check_supported(const llvm::Module &module);
 
