@@ -208,8 +208,8 @@ class Builder {
         if (reg < 0) return bad(record, "register " + std::to_string(from.dwarf_register));
         location.reg = static_cast<std::uint8_t>(reg);
         if (from.kind == StackMapLocation::kIndirect) {
-            if (from.size > most) return bad(record, "a slot of " + std::to_string(from.size) + " bytes");
-            location.bytes = static_cast<std::uint8_t>(from.size);
+            // The slot of a whole vector register may hold a number in its lower part.
+            location.bytes = static_cast<std::uint8_t>(std::min(from.size, most));
         } else if (from.kind == StackMapLocation::kRegister) {
             if (most > 16 || (reg < 32 && most > 8)) return bad(record, "a value wider than its register");
         } else if (from.kind != StackMapLocation::kDirect) {
