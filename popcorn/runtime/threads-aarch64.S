@@ -1,0 +1,46 @@
+/* Creating threads and processes that share memory, and ending a thread whose stack goes. */
+#include "function.h"
+
+/* int __clone(int (*function)(void *), void *stack, int flags, void *argument, pid_t *parent, void *tls, pid_t *child) */
+FUNCTION(__clone)
+    and x1, x1, #-16
+    stp x0, x3, [x1, #-16]!
+    mov w0, w2
+    mov x2, x4
+    mov x3, x5
+    mov x4, x6
+    mov x8, #220
+    svc #0
+    cbz x0, 1f
+    ret
+1:
+    mov x29, #0
+    mov x30, #0
+    ldp x9, x0, [sp], #16
+    blr x9
+    mov x8, #93
+    svc #0
+    brk #0
+END(__clone)
+
+FUNCTION(vfork)
+    mov x0, #0x4111 /* CLONE_VM | CLONE_VFORK | SIGCHLD */
+    mov x1, #0
+    mov x2, #0
+    mov x3, #0
+    mov x4, #0
+    mov x8, #220
+    svc #0
+    b __syscall_ret
+END(vfork)
+
+FUNCTION(__unmapself)
+    mov x8, #215
+    svc #0
+    mov x0, #0
+    mov x8, #93
+    svc #0
+    brk #0
+END(__unmapself)
+
+.section .note.GNU-stack,"",%progbits

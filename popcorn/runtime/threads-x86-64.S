@@ -1,0 +1,49 @@
+/* Creating threads and processes that share memory, and ending a thread whose stack goes. */
+#include "function.h"
+
+/* int __clone(int (*function)(void *), void *stack, int flags, void *argument, pid_t *parent, void *tls, pid_t *child) */
+FUNCTION(__clone)
+    andq $-16, %rsi
+    subq $16, %rsi
+    movq %rcx, (%rsi)
+    movq %rdi, %r11
+    movl %edx, %edi
+    movq %r8, %rdx
+    movq %r9, %r8
+    movq 8(%rsp), %r10
+    movq %r11, %r9
+    movl $56, %eax
+    syscall
+    testl %eax, %eax
+    jnz 1f
+    xorl %ebp, %ebp
+    popq %rdi
+    addq $8, %rsp
+    call *%r9
+    movl %eax, %edi
+    movl $60, %eax
+    syscall
+    hlt
+1:
+    ret
+END(__clone)
+
+FUNCTION(vfork)
+    popq %rdx
+    movl $58, %eax
+    syscall
+    pushq %rdx
+    movq %rax, %rdi
+    jmp __syscall_ret
+END(vfork)
+
+FUNCTION(__unmapself)
+    movl $11, %eax
+    syscall
+    xorl %edi, %edi
+    movl $60, %eax
+    syscall
+    hlt
+END(__unmapself)
+
+.section .note.GNU-stack,"",@progbits
