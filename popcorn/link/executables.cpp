@@ -22,6 +22,7 @@ constexpr std::array kStructureHelpers = {"__mulsc3", "__muldc3", "__multc3", "_
 struct Inputs {
     std::array<std::vector<Object>, 2> objects;
     std::set<std::string> missing;
+    std::set<std::string> native; // what the members of libgcc define
 };
 
 // The program's object, the runtime's, and of libgcc what they need.
@@ -47,6 +48,7 @@ Result<Inputs> gather(const std::array<std::string, 2> &objects, const Runtime &
         inputs.missing.insert(undefined.begin(), undefined.end());
         for (const std::string &path : taken) {
             HRUNC_ASSIGN(Object object, read_object(path));
+            inputs.native.insert(object.defined.begin(), object.defined.end());
             list.push_back(object);
         }
     }
@@ -152,7 +154,7 @@ Result<void> link_executables(const Options &options, const SiteTables &sites, c
         HRUNC_TRY(write_sites(tables, work));
         HRUNC_ASSIGN(linked, link_pair(options, inputs, true, work));
     }
-    HRUNC_TRY(verify_pair(linked[0], linked[1]));
+    HRUNC_TRY(verify_pair(linked[0], linked[1], inputs.native));
     for (size_t i = 0; i < 2; i++) HRUNC_TRY(put(linked[i], options.output + "_" + kIsas[i].name));
     return put(linked[kHost], options.output);
 }

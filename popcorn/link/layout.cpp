@@ -97,19 +97,21 @@ uint64_t up(uint64_t value, uint64_t to) { return (value + to - 1) / to * to; }
 constexpr std::array kRest = {"*(.text .text.*)", "", "", "*(.rodata .rodata.*)", "*(.data .data.*)",
                               "*(.bss .bss.* COMMON)"};
 
+constexpr std::array kNames = {".text", ".text.unlikely", ".text.resume", ".rodata", ".data", ".bss"};
+
 std::string area_text(const Plan &plan, Area area, size_t isa) {
-    std::string text;
+    std::string text, start = fmt::format("ADDR({})", kNames[area]);
     uint64_t at = 0;
     for (const Slot &slot : plan.slots) {
         if (slot.area != area) continue;
         at = up(at, slot.align);
-        if (slot.present[isa]) text += fmt::format("    . = {:#x}; *({})\n", at, quoted(slot.name));
+        if (slot.present[isa]) text += fmt::format("    . = {} + {:#x}; *({})\n", start, at, quoted(slot.name));
         at += slot.size;
     }
     uint64_t rest = std::max(plan.rest[area][0], plan.rest[area][1]);
-    text += fmt::format("    . = {:#x};\n", at = up(at, 16));
+    text += fmt::format("    . = {} + {:#x};\n", start, at = up(at, 16));
     if (*kRest[area]) text += fmt::format("    {}\n", kRest[area]);
-    text += fmt::format("    . = {:#x};\n", up(at + rest, 16));
+    text += fmt::format("    . = {} + {:#x};\n", start, up(at + rest, 16));
     return text;
 }
 
@@ -141,7 +143,7 @@ SECTIONS
   . = ALIGN(0x10000);
   .rodata : ALIGN(4096) {{
 {rodata}  }} :rodata
-  .eh_frame : ALIGN(8) {{ *(.eh_frame) . = {frames:#x}; }} :rodata
+  .eh_frame : ALIGN(8) {{ *(.eh_frame) . = ADDR(.eh_frame) + {frames:#x}; }} :rodata
   . = ALIGN(0x10000);
   .init_array : ALIGN(8) {{
     __init_array_start = .;
@@ -161,8 +163,10 @@ SECTIONS
     __bss_start = .;
 {bss}  }} :data
   _end = .; end = .;
-{tail}  .unused : {{ *(.got .got.plt .igot .igot.plt .plt .iplt .rela.*) }} :data
-  ASSERT(SIZEOF(.unused) == 0, "a global offset table, or relocations that are left for run time")
+{tail}  .got : {{ *(.got .got.plt .igot .igot.plt) }} :data
+  .plt : {{ *(.plt .iplt) }} :data
+  .rela.dyn : {{ *(.rela.*) }} :data
+  ASSERT(SIZEOF(.got) + SIZEOF(.plt) + SIZEOF(.rela.dyn) == 0, "a global offset table, or relocations for run time")
   /DISCARD/ : {{ {discard}*(.comment) *(.note.GNU-stack) *(.note.gnu.property) *(.ARM.attributes) }}
 }}
 )";

@@ -72,8 +72,11 @@ void clean_function(Function &function, const TargetLibraryInfoImpl &library) {
 
 void bind_undefined(Module &module) {
     std::vector<GlobalValue *> undefined;
-    for (GlobalValue &value : module.global_values())
-        if (value.hasExternalWeakLinkage() && !is_linker_symbol(value.getName())) undefined.push_back(&value);
+    for (GlobalValue &value : module.global_values()) {
+        if (!value.hasExternalWeakLinkage()) continue;
+        if (is_linker_symbol(value.getName())) value.setLinkage(GlobalValue::ExternalLinkage);
+        else undefined.push_back(&value);
+    }
     for (GlobalValue *value : undefined) {
         value->replaceAllUsesWith(ConstantPointerNull::get(cast<PointerType>(value->getType())));
         value->eraseFromParent();
@@ -192,6 +195,7 @@ Result<void> lower(Module &module, const std::set<std::string> &roots) {
         if (function.hasPrivateLinkage()) function.setLinkage(GlobalValue::InternalLinkage);
         if (!function.hasName()) function.setName("function." + std::to_string(number++));
     }
+    for (GlobalValue &value : module.global_values()) value.setDSOLocal(true);
     return verify_module(module, "lowering");
 }
 

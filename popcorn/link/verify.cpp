@@ -79,10 +79,10 @@ Result<void> same_headers(const Executable &one, const Executable &other) {
     return {};
 }
 
-Result<void> same_symbols(const Executable &one, const Executable &other) {
+Result<void> same_symbols(const Executable &one, const Executable &other, const std::set<std::string> &native) {
     for (const auto &[name, a] : one.symbols) {
         auto place = other.symbols.find(name);
-        if (place == other.symbols.end()) continue;
+        if (place == other.symbols.end() || native.contains(name)) continue;
         const Symbol &b = place->second;
         bool variable = a.kind == llvm::ELF::STT_OBJECT;
         if (a.address == b.address && a.kind == b.kind && (!variable || a.size == b.size)) continue;
@@ -117,11 +117,12 @@ Result<void> same_data(const Executable &one, const Executable &other) {
 
 } // namespace
 
-Result<void> verify_pair(const std::string &x86_path, const std::string &arm_path) {
+Result<void> verify_pair(const std::string &x86_path, const std::string &arm_path,
+                         const std::set<std::string> &native) {
     HRUNC_ASSIGN(Executable one, open(x86_path));
     HRUNC_ASSIGN(Executable other, open(arm_path));
     HRUNC_TRY(same_headers(one, other));
-    HRUNC_TRY(same_symbols(one, other));
+    HRUNC_TRY(same_symbols(one, other, native));
     return same_data(one, other);
 }
 

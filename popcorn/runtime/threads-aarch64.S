@@ -1,14 +1,14 @@
 /* Creating threads and processes that share memory, and ending a thread whose stack goes. */
 #include "function.h"
 
-/* int __clone(int (*function)(void *), void *stack, int flags, void *argument, pid_t *parent, void *tls, pid_t *child) */
+/* int __clone(int (*function)(void *), void *stack, int flags, void *argument, ...): a variadic function of portable code
+ * gets the address of its variadic arguments, here pid_t *parent, void *tls, pid_t *child. */
 FUNCTION(__clone)
     and x1, x1, #-16
     stp x0, x3, [x1, #-16]!
     mov w0, w2
-    mov x2, x4
-    mov x3, x5
-    mov x4, x6
+    ldp x2, x3, [x4]
+    ldr x4, [x4, #16]
     mov x8, #220
     svc #0
     cbz x0, 1f

@@ -1,16 +1,17 @@
 /* Creating threads and processes that share memory, and ending a thread whose stack goes. */
 #include "function.h"
 
-/* int __clone(int (*function)(void *), void *stack, int flags, void *argument, pid_t *parent, void *tls, pid_t *child) */
+/* int __clone(int (*function)(void *), void *stack, int flags, void *argument, ...): a variadic function of portable code
+ * gets the address of its variadic arguments, here pid_t *parent, void *tls, pid_t *child. */
 FUNCTION(__clone)
     andq $-16, %rsi
     subq $16, %rsi
     movq %rcx, (%rsi)
     movq %rdi, %r11
     movl %edx, %edi
-    movq %r8, %rdx
-    movq %r9, %r8
-    movq 8(%rsp), %r10
+    movq (%r8), %rdx
+    movq 16(%r8), %r10
+    movq 8(%r8), %r8
     movq %r11, %r9
     movl $56, %eax
     syscall
