@@ -6,6 +6,7 @@
 #include <llvm/DebugInfo/DWARF/DWARFContext.h>
 #include <llvm/DebugInfo/DWARF/DWARFDebugFrame.h>
 #include <llvm/Object/ELFObjectFile.h>
+#include <llvm/Support/MemoryBuffer.h>
 
 #include <algorithm>
 #include <cstring>
@@ -273,6 +274,20 @@ Result<void> check_equal_shapes(const SiteTable &a, const SiteTable &b) {
             return Error(ErrorCode::kInternal, "the ISAs disagree in site " + hex(id));
     }
     return {};
+}
+
+Result<std::array<std::string, 2>> make_site_tables(const std::array<std::string, 2> &executables) {
+    std::array<SiteTable, 2> tables;
+    std::array<std::string, 2> contents;
+    for (std::size_t i = 0; i < 2; i++) {
+        auto file = llvm::MemoryBuffer::getFile(executables[i]);
+        if (!file) return Error::system("\"" + executables[i] + "\"", file.getError().value());
+        const auto *bytes = reinterpret_cast<const std::uint8_t *>((*file)->getBufferStart());
+        HRUNC_ASSIGN_IN(tables[i], make_site_table({bytes, (*file)->getBufferSize()}), "\"" + executables[i] + "\"");
+        contents[i].assign(tables[i].bytes.begin(), tables[i].bytes.end());
+    }
+    HRUNC_TRY(check_equal_shapes(tables[0], tables[1]));
+    return contents;
 }
 
 } // namespace hrunc::popcorn

@@ -4,9 +4,11 @@
 
 #include "base/result.h"
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace hrunc::popcorn {
@@ -24,5 +26,8 @@ Result<SiteTable> make_site_table(std::span<const std::uint8_t> elf);
 
 // Fails with kInternal if two executables of one program disagree in a site.
 Result<void> check_equal_shapes(const SiteTable &a, const SiteTable &b);
+
+// The tables of a program's two executables, given by their paths; checks that they agree.
+Result<std::array<std::string, 2>> make_site_tables(const std::array<std::string, 2> &executables);
 
 } // namespace hrunc::popcorn

@@ -44,6 +44,9 @@ struct CaptureFigures {
 // be captured (exception handling, operand bundles of another kind), with kInternal where a step breaks the module.
 Result<CaptureFigures> instrument(llvm::Module &module, const CaptureOptions &options);
 
+// For a program that is not to be captured: only what the runtime refers to.
+void leave_uninstrumented(llvm::Module &module);
+
 // Names that instrument(), the runtime and the site table share.
 inline constexpr const char *kPollFunction = "__popcorn_poll";
 inline constexpr const char *kSyscallFunction = "__popcorn_syscall";

@@ -1,16 +1,10 @@
 /* Entries from instrumented code: each leaves a struct popcorn_registers of its caller on the stack. */
+#include "function.h"
+
 #define GPR(n) (8 * (n))
 #define VECTOR(n) (256 + 16 * (n))
 #define PC (256 + 512)
 #define SIZE (256 + 512 + 16)
-
-#define FUNCTION(name)                                                                                                 \
-    .section .text.name, "ax", %progbits;                                                                              \
-    .balign 16;                                                                                                        \
-    .globl name;                                                                                                       \
-    .type name, %function;                                                                                             \
-    name:
-#define END(name) .size name, .- name
 
 /* Preserves all registers but x16 to x18 and x30. */
 FUNCTION(__popcorn_poll)
@@ -137,40 +131,24 @@ popcorn_base:
     brk #1
 END(popcorn_call_on_stack)
 
-/* (function, argument, top of the stack, where to leave this stack's pointer): the same, and comes back. */
-FUNCTION(popcorn_leave_home)
-    sub sp, sp, #160
-    stp x19, x20, [sp]
-    stp x21, x22, [sp, #16]
-    stp x23, x24, [sp, #32]
-    stp x25, x26, [sp, #48]
-    stp x27, x28, [sp, #64]
-    stp x29, x30, [sp, #80]
-    stp d8, d9, [sp, #96]
-    stp d10, d11, [sp, #112]
-    stp d12, d13, [sp, #128]
-    stp d14, d15, [sp, #144]
-    mov x16, sp
-    str x16, [x3]
-    b popcorn_call_on_stack
-END(popcorn_leave_home)
-
-/* (result, stack pointer): returns from popcorn_leave_home. */
-FUNCTION(popcorn_come_home)
-    mov sp, x1
-    ldp x19, x20, [sp]
-    ldp x21, x22, [sp, #16]
-    ldp x23, x24, [sp, #32]
-    ldp x25, x26, [sp, #48]
-    ldp x27, x28, [sp, #64]
-    ldp x29, x30, [sp, #80]
-    ldp d8, d9, [sp, #96]
-    ldp d10, d11, [sp, #112]
-    ldp d12, d13, [sp, #128]
-    ldp d14, d15, [sp, #144]
-    add sp, sp, #160
-    ret
-END(popcorn_come_home)
+/* (address, size, other address, size): what is 0 bytes stays. */
+FUNCTION(popcorn_unmap_and_exit)
+    mov x9, x2
+    mov x10, x3
+    mov x8, #215 /* munmap */
+    cbz x1, 1f
+    svc #0
+1:
+    mov x0, x9
+    mov x1, x10
+    cbz x1, 2f
+    svc #0
+2:
+    mov x0, #0
+    mov x8, #93 /* exit */
+    svc #0
+    brk #0
+END(popcorn_unmap_and_exit)
 
 /* Entered with the thread in x0 and its resume_sp in sp. */
 FUNCTION(__popcorn_resume)
@@ -178,28 +156,6 @@ FUNCTION(__popcorn_resume)
     bl popcorn_resumed
     brk #1
 END(__popcorn_resume)
-
-/* (kernel's number, six arguments, word to watch): gives POPCORN_INTERRUPTED where it is not to be made, or has been interrupted. */
-FUNCTION(popcorn_window)
-    mov x8, x0
-    mov x0, x1
-    mov x1, x2
-    mov x2, x3
-    mov x3, x4
-    mov x4, x5
-    mov x5, x6
-    .globl popcorn_window_begin, popcorn_window_end, popcorn_window_leave
-popcorn_window_begin:
-    ldr w16, [x7]
-    cmp w16, #1 /* POPCORN_PARK */
-    b.eq popcorn_window_leave
-    svc #0
-popcorn_window_end:
-    ret
-popcorn_window_leave:
-    mov x0, #-4095
-    ret
-END(popcorn_window)
 
 FUNCTION(popcorn_restorer)
     mov x8, #139

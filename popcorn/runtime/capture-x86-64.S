@@ -1,16 +1,10 @@
 /* Entries from instrumented code: each leaves a struct popcorn_registers of its caller on the stack. */
+#include "function.h"
+
 #define GPR(n) (8 * (n))
 #define VECTOR(n) (256 + 16 * (n))
 #define PC (256 + 512)
 #define SIZE (256 + 512 + 16)
-
-#define FUNCTION(name)                                                                                                 \
-    .section .text.name, "ax", %progbits;                                                                              \
-    .balign 16;                                                                                                        \
-    .globl name;                                                                                                       \
-    .type name, %function;                                                                                             \
-    name:
-#define END(name) .size name, .- name
 
 /* Preserves all registers but r11. */
 FUNCTION(__popcorn_poll)
@@ -145,30 +139,27 @@ popcorn_base:
     hlt
 END(popcorn_call_on_stack)
 
-/* (function, argument, top of the stack, where to leave this stack's pointer): the same, and comes back. */
-FUNCTION(popcorn_leave_home)
-    pushq %rbx
-    pushq %rbp
-    pushq %r12
-    pushq %r13
-    pushq %r14
-    pushq %r15
-    movq %rsp, (%rcx)
-    jmp popcorn_call_on_stack
-END(popcorn_leave_home)
-
-/* (result, stack pointer): returns from popcorn_leave_home. */
-FUNCTION(popcorn_come_home)
-    movq %rdi, %rax
-    movq %rsi, %rsp
-    popq %r15
-    popq %r14
-    popq %r13
-    popq %r12
-    popq %rbp
-    popq %rbx
-    ret
-END(popcorn_come_home)
+/* (address, size, other address, size): what is 0 bytes stays. */
+FUNCTION(popcorn_unmap_and_exit)
+    movq %rdx, %r8
+    movq %rcx, %r9
+    testq %rsi, %rsi
+    jz 1f
+    movl $11, %eax /* munmap */
+    syscall
+1:
+    movq %r8, %rdi
+    movq %r9, %rsi
+    testq %rsi, %rsi
+    jz 2f
+    movl $11, %eax
+    syscall
+2:
+    xorl %edi, %edi
+    movl $60, %eax /* exit */
+    syscall
+    hlt
+END(popcorn_unmap_and_exit)
 
 /* Entered with the thread in rdi and its resume_sp in rsp. */
 FUNCTION(__popcorn_resume)
@@ -177,28 +168,6 @@ FUNCTION(__popcorn_resume)
     call popcorn_resumed
     hlt
 END(__popcorn_resume)
-
-/* (kernel's number, six arguments, word to watch): gives POPCORN_INTERRUPTED where it is not to be made, or has been interrupted. */
-FUNCTION(popcorn_window)
-    movq %rdi, %rax
-    movq %rsi, %rdi
-    movq %rdx, %rsi
-    movq %rcx, %rdx
-    movq %r8, %r10
-    movq %r9, %r8
-    movq 8(%rsp), %r9
-    movq 16(%rsp), %r11
-    .globl popcorn_window_begin, popcorn_window_end, popcorn_window_leave
-popcorn_window_begin:
-    cmpl $1, (%r11) /* POPCORN_PARK */
-    je popcorn_window_leave
-    syscall
-popcorn_window_end:
-    ret
-popcorn_window_leave:
-    movq $-4095, %rax
-    ret
-END(popcorn_window)
 
 FUNCTION(popcorn_restorer)
     movl $15, %eax

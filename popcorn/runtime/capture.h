@@ -6,16 +6,18 @@
 
 #include <stddef.h>
 
-/* Runs function(argument) on stack regions of this size and registers the thread for as long. Gives what it returns;
- * after a move to the other ISA there is nothing to return to, and the thread ends (the first one: the process, with the
- * result as its status). The thread pointer has to be set. The first call starts the runtime. */
-long __popcorn_run(long (*function)(void *), void *argument, size_t stack_size);
+/* Runs the first thread's function on the first of these stack regions, from their lowest addresses on. */
+_Noreturn void __popcorn_start_process(void (*function)(void *), void *argument, void *const stacks[2], size_t size);
+
+/* Runs another thread's function on stack regions of its own. The thread pointer is set. */
+_Noreturn void __popcorn_start_thread(int (*function)(void *), void *argument);
+
+/* Ends the calling thread; its stack regions go, and `map` too if its size is not 0. */
+_Noreturn void __popcorn_unmap_and_exit(void *map, size_t size);
+_Noreturn void __popcorn_exit_thread(void);
 
 /* To be called in the child of a fork, in place of what it takes to know that it has one thread now. */
 void __popcorn_forked(void);
-
-/* The calling thread is about to end without a return from its function. */
-void __popcorn_thread_ends(void);
 
 /* A migration point: looks at the notify word. Preserves nearly all registers when called from instrumented code. */
 void __popcorn_poll(void);

@@ -32,8 +32,7 @@ struct popcorn_registers {
 
 struct thread {
     struct popcorn_thread abi; /* first */
-    uint64_t home;             /* stack pointer to return to, 0 after a move */
-    uint64_t is_first;
+    uint64_t block, block_size; /* with the structure and the stack regions; the first thread's: 0 */
     uint64_t busy; /* capturing: records are being written */
     uint64_t buffer, buffer_size;
     uint64_t points; /* migration points seen under POPCORN_EXERCISE */
@@ -65,18 +64,27 @@ void popcorn_rebuilt(void); /* all frames stand again */
 void popcorn_on_signal(int number, void *information, void *context);
 
 /* Assembly. */
-extern const char popcorn_base[], popcorn_window_begin[], popcorn_window_end[], popcorn_window_leave[];
-long popcorn_window(long number, long a, long b, long c, long d, long e, long f, volatile uint32_t *watch);
+extern const char popcorn_base[], __popcorn_window_begin[], __popcorn_window_end[], __popcorn_window_again[];
 void popcorn_restorer(void);
 void __popcorn_resume(void);
 long __popcorn_resume_syscall(struct popcorn_frame *record);
 void __popcorn_resume_poll(struct popcorn_frame *record);
 _Noreturn void popcorn_call_on_stack(uint64_t function, uint64_t argument, uint64_t top);
-long popcorn_leave_home(uint64_t function, uint64_t argument, uint64_t top, uint64_t *home);
-_Noreturn void popcorn_come_home(uint64_t result, uint64_t sp);
+_Noreturn void popcorn_unmap_and_exit(uint64_t address, uint64_t size, uint64_t other, uint64_t other_size);
 
-/* The call with a portable number and portable structures, made by popcorn_window. Not of this folder. */
-long popcorn_kernel_call(long number, const uint64_t *arguments, volatile uint32_t *watch);
+/* The call with a portable number and portable structures; kInterrupted where it is to be made again. */
+long __popcorn_waiting(long number, long a, long b, long c, long d, long e, long f);
+
+/* The word that makes it give up, NULL: none. */
+static inline void set_watch(volatile uint32_t *word) {
+#if defined(__x86_64__)
+    __asm__ volatile("movq %0, %%fs:56" ::"r"(word) : "memory");
+#else
+    uint64_t pointer;
+    __asm__ volatile("mrs %0, tpidr_el0" : "=r"(pointer));
+    *(volatile uint64_t *)(pointer + 56) = (uint64_t)word;
+#endif
+}
 
 static inline long raw(long number, long a, long b, long c, long d, long e, long f) {
 #if defined(__x86_64__)
@@ -100,6 +108,16 @@ static inline long raw(long number, long a, long b, long c, long d, long e, long
     __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory");
     return x0;
 #endif
+}
+
+static inline uint64_t thread_pointer(void) {
+    uint64_t pointer;
+#if defined(__x86_64__)
+    __asm__("movq %%fs:0, %0" : "=r"(pointer));
+#else
+    __asm__("mrs %0, tpidr_el0" : "=r"(pointer));
+#endif
+    return pointer;
 }
 
 static inline void set_mask(const uint64_t *mask, uint64_t *old) {

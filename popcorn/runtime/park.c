@@ -54,6 +54,8 @@ static void park(struct thread *thread) {
         int64_t seconds, nanoseconds;
     } patience = {1, 0};
     save_floating_point(&thread->abi);
+    thread->abi.pointer = thread_pointer();
+    thread->abi.tid = (uint32_t)raw(kGettid, 0, 0, 0, 0, 0, 0);
     set_parked(thread, POPCORN_PARKED);
     while (__atomic_load_n(&__popcorn_notify_flag, __ATOMIC_SEQ_CST) == POPCORN_PARK)
         raw(kTimedWait, (long)&only, 0, (long)&patience, 8, 0, 0);
@@ -88,7 +90,6 @@ int popcorn_point(const struct popcorn_registers *from, uint64_t resume, const u
 _Noreturn void popcorn_resumed(struct thread *thread) {
     uint32_t parked = POPCORN_PARK;
     __atomic_compare_exchange_n(&__popcorn_notify_flag, &parked, POPCORN_RUN, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-    thread->home = 0;
     restore_floating_point(&thread->abi);
     popcorn_rebuild(thread);
 }
@@ -110,12 +111,12 @@ void __popcorn_resume_poll(struct popcorn_frame *record) {
     popcorn_rebuilt();
 }
 
-/* A call that has not been made, or has been interrupted by this signal, goes back to popcorn_make. */
+/* A call that has not been made, or has been interrupted by this signal, goes back to make(). */
 void popcorn_on_signal(int number, void *information, void *context) {
     (void)number;
     (void)information;
     uint64_t *pc = (uint64_t *)((uint8_t *)context + kContextPc);
     const int64_t *result = (const int64_t *)((uint8_t *)context + kContextResult);
-    uint64_t begin = (uint64_t)popcorn_window_begin, end = (uint64_t)popcorn_window_end;
-    if ((*pc >= begin && *pc < end) || (*pc == end && *result == -kEintr)) *pc = (uint64_t)popcorn_window_leave;
+    uint64_t begin = (uint64_t)__popcorn_window_begin, end = (uint64_t)__popcorn_window_end;
+    if ((*pc >= begin && *pc < end) || (*pc == end && *result == -kEintr)) *pc = (uint64_t)__popcorn_window_again;
 }

@@ -55,16 +55,19 @@ static long issue(const struct system_call *call, volatile uint32_t *watch) {
         else
             arguments[3] = (nanoseconds + 999999) / 1000000;
     }
-    return popcorn_kernel_call((long)call->number, arguments, watch);
+    set_watch(watch);
+    long result = __popcorn_waiting((long)call->number, (long)arguments[0], (long)arguments[1], (long)arguments[2],
+                                    (long)arguments[3], (long)arguments[4], (long)arguments[5]);
+    set_watch(NULL);
+    return result;
 }
 
 static long make(const struct popcorn_registers *from, struct system_call *call) {
     for (;;) {
-        static volatile uint32_t never;
         volatile uint32_t *watch = &__popcorn_notify_flag;
         if (*watch != POPCORN_RUN &&
             !popcorn_point(from, (uint64_t)__popcorn_resume_syscall, &call->number, sizeof *call / 8))
-            watch = &never; /* put off: the call must go on even so */
+            watch = NULL; /* put off: the call must go on even so */
         long result = issue(call, watch);
         if (result != kInterrupted) return result;
     }

@@ -11,7 +11,7 @@ __asm__(".globl __popcorn_notify_flag\n.set __popcorn_notify_flag, __popcorn_pro
 
 volatile uint32_t __popcorn_exercise_interval = 1;
 
-enum { kPrivateAnonymous = 0x22, kNoReserve = 0x4000, kFixedNoReplace = 0x100000, kGuard = 65536 };
+enum { kPrivateAnonymous = 0x22, kNoReserve = 0x4000, kFixedNoReplace = 0x100000, kGuard = 65536, kThreadStack = 2 << 20 };
 
 static uint32_t lock_word;
 
@@ -67,43 +67,35 @@ static void start_process(void) {
     raw(kSigaction, POPCORN_SIGNAL, (long)&action, 0, 8, 0, 0);
 }
 
-static uint64_t thread_pointer(void) {
-    uint64_t pointer;
+enum {
+    kMprotect =
 #if defined(__x86_64__)
-    __asm__("movq %%fs:0, %0" : "=r"(pointer));
+        10
 #else
-    __asm__("mrs %0, tpidr_el0" : "=r"(pointer));
+        226
 #endif
-    return pointer;
-}
+};
 
+/* The structure, and a guard below each region. */
 static struct thread *make_thread(uint64_t stack_size) {
     stack_size = (stack_size + 0xffff) & ~UINT64_C(0xffff);
-    uint64_t whole = kGuard + 2 * stack_size + kGuard;
-    uint64_t at = (uint64_t)popcorn_map(whole);
+    uint64_t size = 2 * kGuard + 2 * stack_size, at = (uint64_t)popcorn_map(size);
     if (at == 0) return NULL;
-    enum { kMprotect =
-#if defined(__x86_64__)
-               10
-#else
-               226
-#endif
-    };
-    /* The thread's structure, a guard below each region. */
-    struct thread *thread = (struct thread *)at;
     raw(kMprotect, (long)(at + kGuard / 2), kGuard / 2, 0, 0, 0, 0);
     raw(kMprotect, (long)(at + kGuard + stack_size), kGuard, 0, 0, 0, 0);
+    struct thread *thread = (struct thread *)at;
+    thread->block = at;
+    thread->block_size = size;
     thread->abi.stack[0] = at + kGuard;
     thread->abi.stack[1] = at + 2 * kGuard + stack_size;
     thread->abi.stack_size = stack_size;
-    thread->abi.pointer = thread_pointer();
-    thread->abi.tid = (uint32_t)raw(kGettid, 0, 0, 0, 0, 0, 0);
     return thread;
 }
 
 static void enter(struct thread *thread) {
+    thread->abi.pointer = thread_pointer();
+    thread->abi.tid = (uint32_t)raw(kGettid, 0, 0, 0, 0, 0, 0);
     popcorn_lock();
-    thread->is_first = __popcorn_process.threads == 0;
     thread->abi.next = __popcorn_process.first;
     __popcorn_process.first = (uint64_t)thread;
     __popcorn_process.threads++;
@@ -123,11 +115,6 @@ static void leave(struct thread *thread) {
     popcorn_unlock();
 }
 
-void __popcorn_thread_ends(void) {
-    struct thread *thread = current();
-    if (thread != NULL) leave(thread);
-}
-
 void __popcorn_forked(void) {
     struct thread *thread = current();
     lock_word = 0;
@@ -138,27 +125,44 @@ void __popcorn_forked(void) {
     if (thread == NULL) return;
     thread->abi.next = 0;
     thread->abi.tid = (uint32_t)raw(kGettid, 0, 0, 0, 0, 0, 0);
-    thread->is_first = 1;
 }
 
-long __popcorn_run(long (*function)(void *), void *argument, size_t stack_size) {
-    if (__popcorn_process.threads == 0) start_process();
-    struct thread *thread = make_thread(stack_size);
-    if (thread == NULL) return -12;
-    enter(thread);
-    uint64_t top = thread->abi.stack[0] + thread->abi.stack_size;
-    long result = popcorn_leave_home((uint64_t)function, (uint64_t)argument, top, &thread->home);
-    if (thread->buffer != 0) raw(kMunmap, (long)thread->buffer, (long)thread->buffer_size, 0, 0, 0, 0);
-    raw(kMunmap, (long)thread, (long)(2 * kGuard + 2 * thread->abi.stack_size), 0, 0, 0, 0);
-    return result;
+_Noreturn void __popcorn_start_process(void (*function)(void *), void *argument, void *const stacks[2], size_t size) {
+    static struct thread thread;
+    thread.abi.stack[0] = (uint64_t)stacks[0];
+    thread.abi.stack[1] = (uint64_t)stacks[1];
+    thread.abi.stack_size = size;
+    start_process();
+    enter(&thread);
+    popcorn_call_on_stack((uint64_t)function, (uint64_t)argument, thread.abi.stack[0] + size);
 }
+
+_Noreturn void __popcorn_start_thread(int (*function)(void *), void *argument) {
+    struct thread *thread = make_thread(kThreadStack);
+    if (thread == NULL) __builtin_trap();
+    enter(thread);
+    popcorn_call_on_stack((uint64_t)function, (uint64_t)argument, thread->abi.stack[0] + thread->abi.stack_size);
+}
+
+_Noreturn void __popcorn_unmap_and_exit(void *map, size_t size) {
+    static const uint64_t all_signals = ~UINT64_C(0);
+    set_mask(&all_signals, NULL);
+    struct thread *thread = current();
+    uint64_t block = 0, block_size = 0;
+    if (thread != NULL) {
+        leave(thread);
+        if (thread->buffer != 0) raw(kMunmap, (long)thread->buffer, (long)thread->buffer_size, 0, 0, 0, 0);
+        block = thread->block;
+        block_size = thread->block_size;
+    }
+    popcorn_unmap_and_exit((uint64_t)map, size, block, block_size);
+}
+
+_Noreturn void __popcorn_exit_thread(void) { __popcorn_unmap_and_exit(NULL, 0); }
 
 _Noreturn void popcorn_base_returned(uint64_t result) {
-    struct thread *thread = current();
-    if (thread->home == 0)
-        for (;;) raw(thread->is_first ? kExitGroup : kExit, (long)result, 0, 0, 0, 0, 0);
-    leave(thread);
-    popcorn_come_home(result, thread->home);
+    (void)result;
+    __popcorn_exit_thread();
 }
 
 _Noreturn void popcorn_rebuild(struct thread *thread) {
