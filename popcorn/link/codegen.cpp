@@ -20,9 +20,11 @@ void start_code_generators() {
     LLVMInitializeAArch64Target();
     LLVMInitializeAArch64TargetMC();
     LLVMInitializeAArch64AsmPrinter();
-    // Without the first one aarch64 makes jump tables of its own. The second one lets recorded values stay in registers.
-    const char *options[] = {"popcorn-ld", "-aarch64-enable-atomic-cfg-tidy=false", "-use-registers-for-deopt-values"};
-    llvm::cl::ParseCommandLineOptions(3, options);
+    // With the first two aarch64 would make jump tables of its own, and one variable out of several. The last one lets
+    // recorded values stay in registers.
+    const char *options[] = {"popcorn-ld", "-aarch64-enable-atomic-cfg-tidy=false", "-aarch64-enable-global-merge=false",
+                             "-use-registers-for-deopt-values"};
+    llvm::cl::ParseCommandLineOptions(static_cast<int>(std::size(options)), options);
 }
 
 Result<std::unique_ptr<llvm::TargetMachine>> machine_for(const Isa &isa, unsigned level) {

@@ -41,7 +41,7 @@ Result<Object> read(llvm::MemoryBufferRef buffer, const std::string &path) {
         uint64_t flags = section.getFlags();
         auto name = section.getName();
         if (!name) return invalid(path, name.takeError());
-        if (!(flags & llvm::ELF::SHF_ALLOC) || section.getSize() == 0) continue;
+        if (!(flags & llvm::ELF::SHF_ALLOC)) continue;
         object.sections.push_back({name->str(), section.getSize(), std::max<uint64_t>(section.getAlignment().value(), 1),
                                    (flags & llvm::ELF::SHF_WRITE) != 0, (flags & llvm::ELF::SHF_EXECINSTR) != 0,
                                    section.getType() == llvm::ELF::SHT_NOBITS, (flags & llvm::ELF::SHF_MERGE) != 0});

@@ -19,7 +19,7 @@ struct Section {
 
 struct Object {
     std::string path;
-    std::vector<Section> sections; // allocated and not empty
+    std::vector<Section> sections; // allocated
     std::set<std::string> defined, undefined;
 };
 
