@@ -36,7 +36,8 @@ Result<Object> read(llvm::MemoryBufferRef buffer, const std::string &path) {
     if (!file) return invalid(path, file.takeError());
     const auto *elf = llvm::dyn_cast<Elf>(file->get());
     if (!elf) return Error(ErrorCode::kInvalid, path + ": not a 64-bit little-endian object");
-    Object object{path, {}, {}, {}};
+    Object object;
+    object.path = path;
     for (const ELFSectionRef section : elf->sections()) {
         uint64_t flags = section.getFlags();
         auto name = section.getName();

@@ -29,8 +29,8 @@ int main(void) {
     for (int mode = 0; mode < 4; mode++) {
         static const int modes[] = {FE_TONEAREST, FE_DOWNWARD, FE_UPWARD, FE_TOWARDZERO};
         fesetround(modes[mode]);
-        volatile double third = 1.0, q = third / 3;
-        printf("%d %.20f %.1f\n", fegetround() == modes[mode], q, rint(-2.5));
+        volatile double third = 1.0, q = third / 3, half = -2.5;
+        printf("%d %.20f %.1f\n", fegetround() == modes[mode], q, rint(half));
     }
     fesetround(FE_TONEAREST);
     feclearexcept(FE_ALL_EXCEPT);
