@@ -50,13 +50,13 @@ static void signals(void) {
     a = (struct sigaction){.sa_handler = handler, .sa_flags = SA_ONSTACK}; sigaction(SIGUSR1, &a, 0); got = 0; raise(SIGUSR1); CHECK(got == SIGUSR1);
     puts("signals");
 }
-static void processes(char *self) {
+static void processes(void) {
     int p[2]; CHECK(!pipe2(p, O_CLOEXEC));
     pid_t child = fork();
     if (!child) { (void)!write(p[1], "child", 5); _exit(3); }
     char b[16] = ""; CHECK(read(p[0], b, 5) == 5 && !strcmp(b, "child"));
     int status; CHECK(waitpid(child, &status, 0) == child && WEXITSTATUS(status) == 3);
-    char *args[] = {self, "exit", 0};
+    char *self = "/bin/sh", *args[] = {self, "-c", "exit 9", 0};
     CHECK(!posix_spawn(&child, self, 0, 0, args, environ)); CHECK(waitpid(child, &status, 0) == child); CHECK(WEXITSTATUS(status) == 9);
     if (!(child = vfork())) { execve(self, args, environ); _exit(1); }
     CHECK(waitpid(child, &status, 0) == child); CHECK(WEXITSTATUS(status) == 9);
@@ -99,9 +99,9 @@ static void files(void) {
     unlink(name); puts("files");
 }
 int main(int argc, char **argv) {
-    if (argc > 1 && !strcmp(argv[1], "exit")) return 9;
+    (void)argc;
     setvbuf(stdout, 0, _IONBF, 0);
-    signals(); processes("/proc/self/exe"); descriptors(); files();
+    signals(); processes(); descriptors(); files();
     struct timespec a, b; clock_gettime(CLOCK_MONOTONIC, &a); nanosleep(&(struct timespec){0, 2000000}, 0); clock_gettime(CLOCK_MONOTONIC, &b);
     CHECK((b.tv_sec - a.tv_sec) * 1000000000 + b.tv_nsec - a.tv_nsec >= 2000000);
     int local; CHECK((unsigned long)&local >> 47 == 0 && (unsigned long)argv >> 47 == 0 && (unsigned long)environ >> 47 == 0 && getenv("PATH"));
