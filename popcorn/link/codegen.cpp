@@ -20,11 +20,11 @@ void start_code_generators() {
     LLVMInitializeAArch64Target();
     LLVMInitializeAArch64TargetMC();
     LLVMInitializeAArch64AsmPrinter();
-    // Without the first one aarch64 makes jump tables of its own. The second one lets recorded values stay in registers; the
-    // third keeps the stack pointer in place during calls, as the records have it.
-    const char *options[] = {"popcorn-ld", "-aarch64-enable-atomic-cfg-tidy=false", "-use-registers-for-deopt-values",
-                             "-no-x86-call-frame-opt"};
-    llvm::cl::ParseCommandLineOptions(4, options);
+    // With the first two aarch64 would make jump tables of its own, and one variable out of several. The third lets
+    // recorded values stay in registers, the last one keeps the stack pointer in place during calls.
+    const char *options[] = {"popcorn-ld", "-aarch64-enable-atomic-cfg-tidy=false", "-aarch64-enable-global-merge=false",
+                             "-use-registers-for-deopt-values", "-no-x86-call-frame-opt"};
+    llvm::cl::ParseCommandLineOptions(static_cast<int>(std::size(options)), options);
 }
 
 Result<std::unique_ptr<llvm::TargetMachine>> machine_for(const Isa &isa, unsigned level) {

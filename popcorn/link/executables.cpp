@@ -48,6 +48,7 @@ Result<Inputs> gather(const std::array<std::string, 2> &objects, const Runtime &
         inputs.missing.insert(undefined.begin(), undefined.end());
         for (const std::string &path : taken) {
             HRUNC_ASSIGN(Object object, read_object(path));
+            object.kind = Object::Kind::kHelper;
             inputs.native.insert(object.defined.begin(), object.defined.end());
             list.push_back(object);
         }
@@ -124,6 +125,7 @@ Result<Runtime> read_runtime(const std::string &directory) {
             if (path.ends_with(".a")) runtime.archives[i].push_back(path);
             if (!path.ends_with(".o")) continue;
             HRUNC_ASSIGN(Object object, read_object(path));
+            object.kind = Object::Kind::kRuntime;
             defined[i].insert(object.defined.begin(), object.defined.end());
             runtime.needed.insert(object.undefined.begin(), object.undefined.end());
             runtime.objects[i].push_back(std::move(object));

@@ -18,7 +18,7 @@ constexpr uint64_t kFunctionAlign = 16;
 struct Slot {
     std::string name; // of the section
     Area area;
-    std::array<bool, 2> present{};
+    std::array<std::string, 2> file{}; // empty where the ISA has no such section
     uint64_t size = 0, align = 1;
 };
 
@@ -48,8 +48,8 @@ Area area_of(const Section &section) {
 }
 
 // Sections named .text.NAME, .rodata.NAME and so on hold one symbol; constants that the linker merges do not.
-bool has_slot(const Section &section) {
-    if (section.merge) return false;
+bool has_slot(const Object &object, const Section &section) {
+    if (section.merge || object.kind == Object::Kind::kHelper) return false;
     for (const char *prefix : {".text.", ".rodata.", ".data.", ".bss."})
         if (section.name.starts_with(prefix)) return true;
     return false;
@@ -69,19 +69,21 @@ Result<Plan> plan(const std::array<std::vector<Object>, 2> &objects) {
                         plan.named.push_back(section.name);
                     continue;
                 }
-                bool slot = has_slot(section);
-                auto [place, fresh] = by_name.try_emplace(section.name, plan.slots.size());
+                bool slot = has_slot(object, section);
+                // The runtime's own functions may have the names of the program's.
+                std::string key = section.name + (object.kind == Object::Kind::kRuntime ? " of the runtime" : "");
+                auto [place, fresh] = by_name.try_emplace(key, plan.slots.size());
                 if (slot && fresh) plan.slots.push_back({section.name, area, {}, 0, area <= kResume ? kFunctionAlign : 1});
-                if (!slot || plan.slots[place->second].present[isa]) {
+                if (!slot || !plan.slots[place->second].file[isa].empty()) {
                     if (!slot && fresh) by_name.erase(place);
                     plan.rest[area][isa] += section.size + section.align;
                     continue;
                 }
                 Slot &mine = plan.slots[place->second];
-                if ((area == kData || area == kBss) && isa == 1 && mine.present[0] && mine.size != section.size)
+                if ((area == kData || area == kBss) && isa == 1 && !mine.file[0].empty() && mine.size != section.size)
                     return Error(ErrorCode::kInternal, fmt::format("{}: {} bytes on x86-64, {} on aarch64", section.name,
                                                                    mine.size, section.size));
-                mine.present[isa] = true;
+                mine.file[isa] = object.path;
                 mine.size = std::max(mine.size, section.size);
                 mine.align = std::max(mine.align, section.align);
             }
@@ -105,7 +107,8 @@ std::string area_text(const Plan &plan, Area area, size_t isa) {
     for (const Slot &slot : plan.slots) {
         if (slot.area != area) continue;
         at = up(at, slot.align);
-        if (slot.present[isa]) text += fmt::format("    . = {} + {:#x}; *({})\n", start, at, quoted(slot.name));
+        if (!slot.file[isa].empty())
+            text += fmt::format("    . = {} + {:#x}; {}({})\n", start, at, quoted(slot.file[isa]), quoted(slot.name));
         at += slot.size;
     }
     uint64_t rest = std::max(plan.rest[area][0], plan.rest[area][1]);

@@ -36,12 +36,13 @@ Result<Object> read(llvm::MemoryBufferRef buffer, const std::string &path) {
     if (!file) return invalid(path, file.takeError());
     const auto *elf = llvm::dyn_cast<Elf>(file->get());
     if (!elf) return Error(ErrorCode::kInvalid, path + ": not a 64-bit little-endian object");
-    Object object{path, {}, {}, {}};
+    Object object;
+    object.path = path;
     for (const ELFSectionRef section : elf->sections()) {
         uint64_t flags = section.getFlags();
         auto name = section.getName();
         if (!name) return invalid(path, name.takeError());
-        if (!(flags & llvm::ELF::SHF_ALLOC) || section.getSize() == 0) continue;
+        if (!(flags & llvm::ELF::SHF_ALLOC)) continue;
         object.sections.push_back({name->str(), section.getSize(), std::max<uint64_t>(section.getAlignment().value(), 1),
                                    (flags & llvm::ELF::SHF_WRITE) != 0, (flags & llvm::ELF::SHF_EXECINSTR) != 0,
                                    section.getType() == llvm::ELF::SHT_NOBITS, (flags & llvm::ELF::SHF_MERGE) != 0});

@@ -19,8 +19,10 @@ struct Section {
 
 struct Object {
     std::string path;
-    std::vector<Section> sections; // allocated and not empty
+    std::vector<Section> sections; // allocated
     std::set<std::string> defined, undefined;
+    // The program's code, the native runtime, or a helper of the code generators, which has no slots.
+    enum class Kind { kProgram, kRuntime, kHelper } kind = Kind::kProgram;
 };
 
 Result<Object> read_object(const std::string &path);
