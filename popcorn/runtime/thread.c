@@ -93,7 +93,6 @@ static struct thread *make_thread(uint64_t stack_size) {
 }
 
 static void enter(struct thread *thread) {
-    thread->abi.pointer = thread_pointer();
     thread->abi.tid = (uint32_t)raw(kGettid, 0, 0, 0, 0, 0, 0);
     popcorn_lock();
     thread->abi.next = __popcorn_process.first;
