@@ -1,12 +1,24 @@
 #include "popcorn/passes/steps.h"
 
+#include <llvm/ADT/SetVector.h>
 #include <llvm/IR/InstIterator.h>
+
+#include <algorithm>
 
 namespace hrunc::popcorn {
 namespace {
 
 const llvm::Function *direct_callee(const llvm::CallBase &call) {
     return llvm::dyn_cast<llvm::Function>(call.getCalledOperand()->stripPointerCastsAndAliases());
+}
+
+// C programs call functions with more or fewer arguments than they take (main), and drop results.
+bool may_be_called_as(const llvm::Function &function, const llvm::FunctionType &type) {
+    const llvm::FunctionType *own = function.getFunctionType();
+    unsigned common = std::min(own->getNumParams(), type.getNumParams());
+    for (unsigned i = 0; i < common; i++)
+        if (own->getParamType(i) != type.getParamType(i)) return false;
+    return true;
 }
 
 } // namespace
@@ -18,8 +30,9 @@ CallGraph::CallGraph(llvm::Module &module) {
 }
 
 void CallGraph::collect(llvm::Module &module) {
+    llvm::SetVector<const llvm::FunctionType *> types;
     for (llvm::Function &function : module) {
-        if (function.hasAddressTaken()) by_type_[function.getFunctionType()].push_back(&function);
+        if (function.hasAddressTaken()) pointed_at_.push_back(&function);
         for (const llvm::Instruction &instruction : llvm::instructions(function)) {
             const auto *call = llvm::dyn_cast<llvm::CallBase>(&instruction);
             if (call == nullptr || call->isInlineAsm()) continue;
@@ -27,10 +40,12 @@ void CallGraph::collect(llvm::Module &module) {
             if (callee != nullptr && callee->isIntrinsic()) continue;
             Node node = callee != nullptr ? static_cast<Node>(callee) : call->getFunctionType();
             callees_[&function].push_back(node);
+            if (callee == nullptr) types.insert(call->getFunctionType());
         }
     }
-    for (auto &[type, functions] : by_type_)
-        for (llvm::Function *function : functions) callees_[type].push_back(function);
+    for (const llvm::FunctionType *type : types)
+        for (llvm::Function *function : pointed_at_)
+            if (may_be_called_as(*function, *type)) callees_[type].push_back(function);
     for (auto &[caller, callees] : callees_)
         for (Node callee : callees) callers_[callee].push_back(caller);
 }

@@ -51,7 +51,7 @@ class CallGraph {
     llvm::DenseMap<Node, llvm::SmallVector<Node, 4>> callees_;
     llvm::DenseMap<Node, llvm::SmallVector<Node, 4>> callers_;
     llvm::DenseSet<Node> reaching_;
-    llvm::DenseMap<Node, std::vector<llvm::Function *>> by_type_;
+    std::vector<llvm::Function *> pointed_at_;
     std::vector<llvm::Function *> cycle_heads_;
 };
 
