@@ -30,7 +30,9 @@ int table_register(const Isa &isa, unsigned dwarf) {
     return dwarf < 32 && dwarf < isa.first_vector - (isa.first_vector == 17 ? 1 : 0) ? static_cast<int>(dwarf) : -1;
 }
 
-std::string text(llvm::Error error) { return llvm::toString(std::move(error)); }
+std::string text(llvm::Error error) {
+    return llvm::toString(std::move(error));
+}
 
 std::string hex(std::uint64_t value) {
     char digits[20];
@@ -62,7 +64,8 @@ class Frames {
         if (address >= fde->getInitialLocation() + fde->getAddressRange()) return missing(address);
         if (fde != current_) {
             auto table = llvm::dwarf::UnwindTable::create(fde);
-            if (!table) return Error(ErrorCode::kInvalid, "unwind table of " + hex(address) + ": " + text(table.takeError()));
+            if (!table)
+                return Error(ErrorCode::kInvalid, "unwind table of " + hex(address) + ": " + text(table.takeError()));
             table_.emplace(std::move(*table));
             current_ = fde;
         }
@@ -119,8 +122,11 @@ class Builder {
 
     Result<SiteTable> finish() {
         std::sort(rows_.begin(), rows_.end(), [](auto &a, auto &b) { return a.first < b.first; });
-        popcorn_sites head{POPCORN_SITES_MAGIC, POPCORN_SITES_VERSION, rows_.empty() ? 0 : rows_.front().first,
-                           static_cast<std::uint32_t>(rows_.size()), static_cast<std::uint32_t>(unwinds_.items().size()),
+        popcorn_sites head{POPCORN_SITES_MAGIC,
+                           POPCORN_SITES_VERSION,
+                           rows_.empty() ? 0 : rows_.front().first,
+                           static_cast<std::uint32_t>(rows_.size()),
+                           static_cast<std::uint32_t>(unwinds_.items().size()),
                            static_cast<std::uint32_t>(saved_.items().size()),
                            static_cast<std::uint32_t>(locations_.items().size())};
         put(&head, sizeof head);
@@ -190,7 +196,8 @@ class Builder {
         }
         for (std::size_t i = kHead + wide; i < deopt.size(); i++) {
             auto known = words.find(i - kHead - wide);
-            HRUNC_ASSIGN(auto location, place(record, deopt[i], known == words.end() ? std::uint8_t{1} : known->second));
+            HRUNC_ASSIGN(auto location,
+                         place(record, deopt[i], known == words.end() ? std::uint8_t{1} : known->second));
             locations.push_back(location);
         }
         return {};
@@ -201,7 +208,8 @@ class Builder {
         location.kind = from.kind;
         location.words = words;
         auto most = static_cast<std::uint16_t>(8 * words);
-        if (from.value > INT32_MAX || from.value < INT32_MIN) return bad(record, "an offset or constant of more than 32 bits");
+        if (from.value > INT32_MAX || from.value < INT32_MIN)
+            return bad(record, "an offset or constant of more than 32 bits");
         location.offset = static_cast<std::int32_t>(from.value);
         location.bytes = static_cast<std::uint8_t>(most);
         if (from.kind == StackMapLocation::kConstant) return location;
@@ -259,7 +267,8 @@ Result<SiteTable> make_site_table(std::span<const std::uint8_t> elf) {
     }
     HRUNC_ASSIGN(auto frames, Frames::read(**file));
     Builder builder(x86 ? kX86 : kAarch64, frames);
-    std::stable_sort(records.begin(), records.end(), [](auto &a, auto &b) { return a.return_address < b.return_address; });
+    std::stable_sort(records.begin(), records.end(),
+                     [](auto &a, auto &b) { return a.return_address < b.return_address; });
     for (const StackMapRecord &record : records) HRUNC_TRY(builder.add(record));
     return builder.finish();
 }

@@ -19,7 +19,9 @@ Result<void> run(int count, char **arguments) {
         std::ifstream in(name, std::ios::binary);
         if (!in) return Error::system("open '" + name + "'");
         std::string bytes(std::istreambuf_iterator<char>(in), {});
-        HRUNC_ASSIGN_IN(auto table, hrunc::popcorn::make_site_table({reinterpret_cast<std::uint8_t *>(bytes.data()), bytes.size()}), "'" + name + "'");
+        HRUNC_ASSIGN_IN(auto table,
+                        hrunc::popcorn::make_site_table({reinterpret_cast<std::uint8_t *>(bytes.data()), bytes.size()}),
+                        "'" + name + "'");
         std::ofstream out(arguments[i + 1], std::ios::binary);
         out.write(reinterpret_cast<const char *>(table.bytes.data()), static_cast<std::streamsize>(table.bytes.size()));
         if (!out.flush()) return Error::system(std::string("write '") + arguments[i + 1] + "'");

@@ -48,7 +48,8 @@ StackMapLocation read_location(Reader &reader) {
     return location;
 }
 
-Result<StackMapRecord> read_record(Reader &reader, const std::vector<std::uint64_t> &constants, std::uint64_t function) {
+Result<StackMapRecord> read_record(Reader &reader, const std::vector<std::uint64_t> &constants,
+                                   std::uint64_t function) {
     StackMapRecord record;
     record.id = reader.get<std::uint64_t>();
     record.function = function;
@@ -70,7 +71,8 @@ Result<StackMapRecord> read_record(Reader &reader, const std::vector<std::uint64
     constexpr std::size_t kHead = 3;
     if (locations.size() < kHead) return broken(reader, "a record that is no statepoint's");
     auto count = static_cast<std::uint64_t>(locations[2].value);
-    if (count > locations.size() - kHead) return broken(reader, std::to_string(count) + " deopt operands are not there");
+    if (count > locations.size() - kHead)
+        return broken(reader, std::to_string(count) + " deopt operands are not there");
     record.deopt.assign(locations.begin() + kHead, locations.begin() + kHead + static_cast<std::ptrdiff_t>(count));
     return record;
 }

@@ -49,7 +49,9 @@ void list_clones(llvm::Module &module, const std::vector<llvm::Constant *> &clon
 
 } // namespace
 
-void leave_uninstrumented(llvm::Module &module) { list_clones(module, {}); }
+void leave_uninstrumented(llvm::Module &module) {
+    list_clones(module, {});
+}
 
 Result<CaptureFigures> instrument(llvm::Module &module, const CaptureOptions &options) {
     CaptureFigures figures;

@@ -2,8 +2,8 @@
 //
 // instrument() takes a whole, optimised, target-neutral module and changes it so that
 //   - every loop and every recursion reaches `__popcorn_poll` within a bounded time once `__popcorn_notify_flag` is
-//     not 0, and every call that may end up in `__popcorn_poll` or `__popcorn_syscall` carries a "deopt" operand bundle:
-//     the code generator then records where each value that is live across the call lies at its return address
+//     not 0, and every call that may end up in `__popcorn_poll` or `__popcorn_syscall` carries a "deopt" operand
+//     bundle: the code generator then records where each value that is live across the call lies at its return address
 //     (section .llvm_stackmaps) and adds no instruction for it;
 //   - each function with such a call has a clone `NAME.resume(record)`, which takes those values from a frame record,
 //     calls the resume function of the next record and goes on after the call;

@@ -1,4 +1,5 @@
-// popcorn-capture IN OUT [--no-loop-polls] [--interval=N]: instruments a module by itself, for tests and for looking at.
+// popcorn-capture IN OUT [--no-loop-polls] [--interval=N]: instruments a module by itself, for tests and for looking
+// at.
 #include "popcorn/passes/capture.h"
 
 #include <llvm/Bitcode/BitcodeWriter.h>
@@ -27,11 +28,13 @@ Result<void> run(int count, char **arguments) {
         if (argument == "--no-loop-polls")
             options.loop_polls = false;
         else if (argument.starts_with(kInterval))
-            std::from_chars(argument.data() + kInterval.size(), argument.data() + argument.size(), options.poll_interval);
+            std::from_chars(argument.data() + kInterval.size(), argument.data() + argument.size(),
+                            options.poll_interval);
         else
             files.emplace_back(argument);
     }
-    if (files.size() != 2) return Error(ErrorCode::kInvalid, "usage: popcorn-capture IN OUT [--no-loop-polls] [--interval=N]");
+    if (files.size() != 2)
+        return Error(ErrorCode::kInvalid, "usage: popcorn-capture IN OUT [--no-loop-polls] [--interval=N]");
     llvm::LLVMContext context;
     llvm::SMDiagnostic diagnostic;
     auto module = llvm::parseIRFile(files[0], diagnostic, context);

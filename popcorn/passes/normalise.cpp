@@ -30,7 +30,9 @@ llvm::Type *bits_type(llvm::Type *type, const llvm::DataLayout &layout) {
     return llvm::Type::getIntNTy(type->getContext(), static_cast<unsigned>(layout.getTypeSizeInBits(type)));
 }
 
-bool has_pointers(llvm::Type *type) { return type->isVectorTy() && type->getScalarType()->isPointerTy(); }
+bool has_pointers(llvm::Type *type) {
+    return type->isVectorTy() && type->getScalarType()->isPointerTy();
+}
 
 llvm::Type *integers_for(llvm::Type *pointers) {
     auto *vector = llvm::cast<llvm::FixedVectorType>(pointers);
@@ -69,7 +71,8 @@ void encode(Builder &build, llvm::Value *value, const llvm::DataLayout &layout, 
 }
 
 // The inverse; takes the pieces from the front.
-llvm::Value *decode(Builder &build, llvm::Type *type, const llvm::DataLayout &layout, llvm::ArrayRef<llvm::Value *> &pieces) {
+llvm::Value *decode(Builder &build, llvm::Type *type, const llvm::DataLayout &layout,
+                    llvm::ArrayRef<llvm::Value *> &pieces) {
     if (is_plain(type, layout)) {
         llvm::Value *value = pieces.front();
         pieces = pieces.drop_front();
@@ -78,7 +81,8 @@ llvm::Value *decode(Builder &build, llvm::Type *type, const llvm::DataLayout &la
     if (type->isAggregateType()) {
         llvm::Value *value = llvm::PoisonValue::get(type);
         for (unsigned i = 0; i < element_count(type); i++)
-            value = build.CreateInsertValue(value, decode(build, llvm::ExtractValueInst::getIndexedType(type, i), layout, pieces), i);
+            value = build.CreateInsertValue(
+                value, decode(build, llvm::ExtractValueInst::getIndexedType(type, i), layout, pieces), i);
         return value;
     }
     llvm::Type *whole = type->isIntegerTy() ? type : bits_type(type, layout);

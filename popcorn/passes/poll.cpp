@@ -1,9 +1,9 @@
 #include "popcorn/passes/steps.h"
 
-#include <llvm/Analysis/LoopInfo.h>
-#include <llvm/Analysis/TargetLibraryInfo.h>
 #include <llvm/Analysis/AssumptionCache.h>
+#include <llvm/Analysis/LoopInfo.h>
 #include <llvm/Analysis/ScalarEvolution.h>
+#include <llvm/Analysis/TargetLibraryInfo.h>
 #include <llvm/IR/Dominators.h>
 #include <llvm/IR/IRBuilder.h>
 #include <llvm/IR/IntrinsicInst.h>
@@ -36,7 +36,9 @@ Polls declare(llvm::Module &module, const CaptureOptions &options) {
     return {poll, flag, options.poll_interval};
 }
 
-llvm::MDNode *unlikely(llvm::LLVMContext &context) { return llvm::MDBuilder(context).createBranchWeights(1, 1 << 20); }
+llvm::MDNode *unlikely(llvm::LLVMContext &context) {
+    return llvm::MDBuilder(context).createBranchWeights(1, 1 << 20);
+}
 
 // if (flag) poll(); before `before`.
 void poll_before(llvm::Instruction *before, Polls &polls) {
@@ -71,7 +73,8 @@ void poll_by_counter(llvm::Loop &loop, Polls &polls) {
     llvm::Value *none = build.CreateICmpEQ(fewer, build.getInt32(0));
     llvm::BasicBlock *before = latch;
     llvm::Instruction *end = latch->getTerminator();
-    llvm::Instruction *cold = llvm::SplitBlockAndInsertIfThen(none, end->getIterator(), false, unlikely(header->getContext()));
+    llvm::Instruction *cold =
+        llvm::SplitBlockAndInsertIfThen(none, end->getIterator(), false, unlikely(header->getContext()));
     llvm::BasicBlock *cold_block = cold->getParent(), *tail = end->getParent();
     llvm::PHINode *next = llvm::PHINode::Create(build.getInt32Ty(), 2, "popcorn.left", tail->begin());
     next->addIncoming(fewer, before);
@@ -82,7 +85,6 @@ void poll_by_counter(llvm::Loop &loop, Polls &polls) {
     // The poll has split the cold block: the edge into the tail comes from its end.
     next->setIncomingBlock(1, cold->getParent());
 }
-
 
 class LoopPolls {
   public:

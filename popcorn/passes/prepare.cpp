@@ -22,7 +22,8 @@ std::map<llvm::Function *, std::vector<llvm::BasicBlock *>> number_block_address
             auto *address = llvm::BlockAddress::lookup(&block);
             if (address == nullptr) continue;
             blocks[&function].push_back(&block);
-            auto *number = llvm::ConstantInt::get(llvm::Type::getInt64Ty(module.getContext()), blocks[&function].size());
+            auto *number =
+                llvm::ConstantInt::get(llvm::Type::getInt64Ty(module.getContext()), blocks[&function].size());
             address->replaceAllUsesWith(llvm::ConstantExpr::getIntToPtr(number, address->getType()));
             address->destroyConstant();
         }

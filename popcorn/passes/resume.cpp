@@ -41,7 +41,8 @@ class Clone {
     void declare() {
         llvm::LLVMContext &context = original_.getContext();
         auto *type = llvm::FunctionType::get(original_.getReturnType(), {llvm::PointerType::get(context, 0)}, false);
-        clone_ = llvm::Function::Create(type, original_.getLinkage(), original_.getName() + ".resume", original_.getParent());
+        clone_ = llvm::Function::Create(type, original_.getLinkage(), original_.getName() + ".resume",
+                                        original_.getParent());
         clone_->setDSOLocal(true);
         clone_->getArg(0)->setName("record");
         entry_ = llvm::BasicBlock::Create(context, "resume", clone_);
@@ -51,7 +52,8 @@ class Clone {
         llvm::IRBuilder<> build(entry_);
         for (llvm::Argument &argument : original_.args()) {
             // Stands for the argument until its uses go to a slot.
-            auto *stand_in = llvm::cast<llvm::Instruction>(build.Insert(new llvm::FreezeInst(llvm::PoisonValue::get(argument.getType()))));
+            auto *stand_in = llvm::cast<llvm::Instruction>(
+                build.Insert(new llvm::FreezeInst(llvm::PoisonValue::get(argument.getType()))));
             map_[&argument] = stand_in;
             stand_ins_.push_back(stand_in);
         }
@@ -78,7 +80,8 @@ class Clone {
         unfit.addAttribute(llvm::Attribute::AllocKind);
         unfit.addAttribute(llvm::Attribute::OptimizeNone);
         list = list.removeFnAttributes(original_.getContext(), unfit);
-        list = list.removeRetAttributes(original_.getContext(), llvm::AttributeMask().addAttribute(llvm::Attribute::NoAlias));
+        list = list.removeRetAttributes(original_.getContext(),
+                                        llvm::AttributeMask().addAttribute(llvm::Attribute::NoAlias));
         list = list.addFnAttribute(original_.getContext(), llvm::Attribute::NoInline);
         return list.addFnAttribute(original_.getContext(), llvm::Attribute::OptimizeForSize);
     }
@@ -164,7 +167,8 @@ class Clone {
         own_operands(site, *call);
     }
 
-    llvm::CallInst *call_next(llvm::CallInst &call, llvm::IRBuilder<> &build, const std::vector<llvm::Value *> &operands) {
+    llvm::CallInst *call_next(llvm::CallInst &call, llvm::IRBuilder<> &build,
+                              const std::vector<llvm::Value *> &operands) {
         llvm::Value *record = load(build, build.getPtrTy(), kNextWord);
         llvm::Value *at = build.CreateConstInBoundsGEP1_64(build.getInt64Ty(), record, kResumeWord);
         llvm::Value *function = build.CreateAlignedLoad(build.getPtrTy(), at, llvm::Align(8));
@@ -180,14 +184,15 @@ class Clone {
     void own_operands(const Site &site, llvm::CallInst &call) {
         if (site.tail) return;
         auto bundle = call.getOperandBundle(llvm::LLVMContext::OB_deopt);
-        unsigned first = call.getBundleOperandsStartIndex() +
-                         static_cast<unsigned>(bundle->Inputs.size() - site.words.size() - (sites_.floors ? 2 : 0) -
-                                               sites_.allocas.size());
+        unsigned first =
+            call.getBundleOperandsStartIndex() + static_cast<unsigned>(bundle->Inputs.size() - site.words.size() -
+                                                                       (sites_.floors ? 2 : 0) - sites_.allocas.size());
         llvm::IRBuilder<> build(&call);
         for (unsigned i = 0; i < sites_.allocas.size(); i++, first++)
             call.setOperand(first, build.CreatePtrToInt(call.getOperand(first), build.getInt64Ty()));
         if (sites_.floors)
-            for (llvm::AllocaInst *floor : floors_) call.setOperand(first++, build.CreateLoad(build.getInt64Ty(), floor));
+            for (llvm::AllocaInst *floor : floors_)
+                call.setOperand(first++, build.CreateLoad(build.getInt64Ty(), floor));
     }
 
     // Every use of the value loads it from the slot, every definition stores it there.
@@ -248,6 +253,8 @@ class Clone {
 
 } // namespace
 
-llvm::Function *make_resume_clone(const FunctionSites &sites) { return Clone(sites).make(); }
+llvm::Function *make_resume_clone(const FunctionSites &sites) {
+    return Clone(sites).make();
+}
 
 } // namespace hrunc::popcorn

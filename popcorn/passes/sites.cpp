@@ -30,8 +30,10 @@ bool is_cheap(const llvm::Instruction &instruction) {
     case Instruction::PtrToInt:
     case Instruction::IntToPtr:
     case Instruction::BitCast:
-    case Instruction::ExtractValue: return true;
-    default: return false;
+    case Instruction::ExtractValue:
+        return true;
+    default:
+        return false;
     }
 }
 
@@ -46,7 +48,8 @@ bool can_recompute(const llvm::Value *value, const llvm::DenseSet<const llvm::Va
     return true;
 }
 
-void order(llvm::Instruction *value, llvm::DenseSet<llvm::Value *> &waiting, std::vector<llvm::Instruction *> &ordered) {
+void order(llvm::Instruction *value, llvm::DenseSet<llvm::Value *> &waiting,
+           std::vector<llvm::Instruction *> &ordered) {
     if (!waiting.erase(value)) return;
     for (llvm::Use &operand : value->operands())
         if (auto *instruction = llvm::dyn_cast<llvm::Instruction>(operand)) order(instruction, waiting, ordered);
@@ -121,9 +124,9 @@ namespace {
 // What is no longer true of code that may be left in the middle and entered again.
 template <typename T> void strip_attributes(T &target, unsigned arguments) {
     using llvm::Attribute;
-    for (auto kind : {Attribute::NoReturn, Attribute::Memory, Attribute::NoSync, Attribute::NoFree, Attribute::WillReturn,
-                      Attribute::MustProgress, Attribute::NoRecurse, Attribute::Speculatable, Attribute::NoCallback,
-                      Attribute::Convergent})
+    for (auto kind : {Attribute::NoReturn, Attribute::Memory, Attribute::NoSync, Attribute::NoFree,
+                      Attribute::WillReturn, Attribute::MustProgress, Attribute::NoRecurse, Attribute::Speculatable,
+                      Attribute::NoCallback, Attribute::Convergent})
         target.removeFnAttr(kind);
     for (unsigned i = 0; i < arguments; i++) target.removeParamAttr(i, Attribute::Returned);
 }
@@ -148,7 +151,9 @@ void attach(FunctionSites &sites) {
 
 } // namespace
 
-std::uint64_t site_id(const FunctionSites &sites, std::size_t index) { return std::uint64_t{sites.number} << 32 | index; }
+std::uint64_t site_id(const FunctionSites &sites, std::size_t index) {
+    return std::uint64_t{sites.number} << 32 | index;
+}
 
 unsigned words_of(llvm::Type *type, const llvm::DataLayout &layout) {
     return static_cast<unsigned>((layout.getTypeStoreSize(type) + 7) / 8);
@@ -166,7 +171,8 @@ void sort_live_values(Site &site, const std::vector<llvm::Value *> &live) {
             site.words.push_back(value);
     }
     for (llvm::Value *value : live)
-        if (auto *instruction = llvm::dyn_cast<llvm::Instruction>(value)) order(instruction, recomputed, site.recomputed);
+        if (auto *instruction = llvm::dyn_cast<llvm::Instruction>(value))
+            order(instruction, recomputed, site.recomputed);
 }
 
 FunctionSites attach_bundles(llvm::Function &function, std::uint32_t number, const CallGraph &graph) {

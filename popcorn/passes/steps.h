@@ -62,8 +62,8 @@ unsigned insert_polls(llvm::Module &module, const CaptureOptions &options);
 
 // --- live.cpp
 
-// Values that are live after each of these calls, without the call itself: no static allocas, no tokens. In the order of
-// the function's arguments and instructions.
+// Values that are live after each of these calls, without the call itself: no static allocas, no tokens. In the order
+// of the function's arguments and instructions.
 std::vector<std::vector<llvm::Value *>> live_across(llvm::Function &function,
                                                     const llvm::SmallVectorImpl<llvm::CallInst *> &calls);
 
@@ -75,10 +75,10 @@ bool is_static_alloca(const llvm::Value *value);
 // One site of a function, as its bundle and its frame record have it.
 struct Site {
     llvm::CallInst *call = nullptr;
-    bool tail = false; // jumped to in the function; only the clone has a frame here, which holds nothing
-    std::vector<llvm::Value *> words;              // recorded values, after the static allocas and floors
-    std::vector<llvm::Instruction *> recomputed;   // made again from recorded ones, in an order that works
-    std::vector<llvm::Instruction *> stack_saves;  // taken anew
+    bool tail = false;                // jumped to in the function; only the clone has a frame here, which holds nothing
+    std::vector<llvm::Value *> words; // recorded values, after the static allocas and floors
+    std::vector<llvm::Instruction *> recomputed;  // made again from recorded ones, in an order that works
+    std::vector<llvm::Instruction *> stack_saves; // taken anew
 };
 
 struct FunctionSites {

@@ -14,7 +14,9 @@ struct table {
     const struct popcorn_location *locations;
 };
 
-static uint64_t aligned(uint64_t at) { return (at + 7) & ~UINT64_C(7); }
+static uint64_t aligned(uint64_t at) {
+    return (at + 7) & ~UINT64_C(7);
+}
 
 static struct table open_table(void) {
     const struct popcorn_sites *head = &__popcorn_sites;
@@ -48,8 +50,8 @@ struct walk {
     struct thread *thread;
     struct table table;
     struct popcorn_registers at;
-    uint64_t to, end; /* of the records' buffer; `to` goes beyond the end where it is too small */
-    uint64_t last;    /* record written last */
+    uint64_t to, end;   /* of the records' buffer; `to` goes beyond the end where it is too small */
+    uint64_t last;      /* record written last */
     uint64_t lowest[2]; /* object in each stack region */
     uint64_t used;      /* bytes of native stack */
 };
@@ -95,7 +97,9 @@ static void read_value(const struct walk *walk, const struct popcorn_location *l
             if (location->words > 1) to[1] = at->vector[location->reg - 32].high;
         }
         break;
-    case POPCORN_DIRECT: to[0] = at->gpr[location->reg] + (uint64_t)(int64_t)location->offset; break;
+    case POPCORN_DIRECT:
+        to[0] = at->gpr[location->reg] + (uint64_t)(int64_t)location->offset;
+        break;
     case POPCORN_INDIRECT:
         to[0] = 0;
         if (location->bytes == 8)
@@ -103,7 +107,9 @@ static void read_value(const struct walk *walk, const struct popcorn_location *l
         else
             copy_bytes(to, at->gpr[location->reg] + (uint64_t)(int64_t)location->offset, location->bytes);
         break;
-    default: to[0] = (uint64_t)(int64_t)location->offset; break;
+    default:
+        to[0] = (uint64_t)(int64_t)location->offset;
+        break;
     }
 }
 

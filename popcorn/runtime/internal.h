@@ -31,9 +31,9 @@ struct popcorn_registers {
 };
 
 struct thread {
-    struct popcorn_thread abi; /* first */
+    struct popcorn_thread abi;  /* first */
     uint64_t block, block_size; /* with the structure and the stack regions; the first thread's: 0 */
-    uint64_t busy; /* capturing: records are being written */
+    uint64_t busy;              /* capturing: records are being written */
     uint64_t buffer, buffer_size;
     uint64_t points; /* migration points seen under POPCORN_EXERCISE */
 };

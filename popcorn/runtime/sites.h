@@ -32,7 +32,7 @@ struct popcorn_sites {
 };
 
 struct popcorn_site_row {
-    uint32_t address; /* return address - base */
+    uint32_t address;         /* return address - base */
     uint32_t function, index; /* the site's number */
     uint32_t unwind;
     uint32_t first_location;

@@ -2,7 +2,15 @@
 #include "internal.h"
 
 /* aarch64's numbers are the portable ones. */
-enum { kEpollPwait = 22, kFutex = 98, kNanosleep = 101, kClockNanosleep = 115, kPortableSigtimedwait = 137, kSemtimedop = 192, kEpollPwait2 = 441 };
+enum {
+    kEpollPwait = 22,
+    kFutex = 98,
+    kNanosleep = 101,
+    kClockNanosleep = 115,
+    kPortableSigtimedwait = 137,
+    kSemtimedop = 192,
+    kEpollPwait2 = 441
+};
 
 struct time {
     int64_t seconds, nanoseconds;
@@ -19,13 +27,20 @@ static uint64_t now(void) {
  * pselect6) need nothing. */
 static int timeout_argument(const struct system_call *call) {
     switch (call->number) {
-    case kNanosleep: return 0;
-    case kClockNanosleep: return call->argument[1] & 1 ? -1 : 2;
-    case kFutex: return (call->argument[1] & 0x7f) == 0 ? 3 : -1;
-    case kPortableSigtimedwait: return 2;
-    case kSemtimedop: return 3;
-    case kEpollPwait2: return 3;
-    default: return -1;
+    case kNanosleep:
+        return 0;
+    case kClockNanosleep:
+        return call->argument[1] & 1 ? -1 : 2;
+    case kFutex:
+        return (call->argument[1] & 0x7f) == 0 ? 3 : -1;
+    case kPortableSigtimedwait:
+        return 2;
+    case kSemtimedop:
+        return 3;
+    case kEpollPwait2:
+        return 3;
+    default:
+        return -1;
     }
 }
 
@@ -33,7 +48,8 @@ static void set_deadline(struct system_call *call) {
     int argument = timeout_argument(call);
     if (argument >= 0) {
         const struct time *time = (const struct time *)call->argument[argument];
-        if (time == NULL || time->seconds < 0 || (uint64_t)time->nanoseconds >= kBillion || time->seconds > kBillion) return;
+        if (time == NULL || time->seconds < 0 || (uint64_t)time->nanoseconds >= kBillion || time->seconds > kBillion)
+            return;
         if (time->seconds != 0 || time->nanoseconds != 0)
             call->deadline = now() + (uint64_t)time->seconds * kBillion + (uint64_t)time->nanoseconds;
     } else if (call->number == kEpollPwait && (int)call->argument[3] > 0) {

@@ -11,7 +11,13 @@ __asm__(".globl __popcorn_notify_flag\n.set __popcorn_notify_flag, __popcorn_pro
 
 volatile uint32_t __popcorn_exercise_interval = 1;
 
-enum { kPrivateAnonymous = 0x22, kNoReserve = 0x4000, kFixedNoReplace = 0x100000, kGuard = 65536, kThreadStack = 2 << 20 };
+enum {
+    kPrivateAnonymous = 0x22,
+    kNoReserve = 0x4000,
+    kFixedNoReplace = 0x100000,
+    kGuard = 65536,
+    kThreadStack = 2 << 20
+};
 
 static uint32_t lock_word;
 
@@ -19,7 +25,9 @@ void popcorn_lock(void) {
     while (__atomic_exchange_n(&lock_word, 1, __ATOMIC_ACQUIRE) != 0) raw(kSchedYield, 0, 0, 0, 0, 0, 0);
 }
 
-void popcorn_unlock(void) { __atomic_store_n(&lock_word, 0, __ATOMIC_RELEASE); }
+void popcorn_unlock(void) {
+    __atomic_store_n(&lock_word, 0, __ATOMIC_RELEASE);
+}
 
 /* Memory below 2^38, which the kernels of both ISAs have. */
 void *popcorn_map(uint64_t size) {
@@ -35,7 +43,9 @@ void *popcorn_map(uint64_t size) {
     return NULL;
 }
 
-static struct thread *first(void) { return (struct thread *)__popcorn_process.first; }
+static struct thread *first(void) {
+    return (struct thread *)__popcorn_process.first;
+}
 
 /* The list changes under the lock only, by single stores of what is complete. */
 struct thread *popcorn_thread_at(uint64_t sp) {
@@ -45,7 +55,9 @@ struct thread *popcorn_thread_at(uint64_t sp) {
     return NULL;
 }
 
-static struct thread *current(void) { return popcorn_thread_at((uint64_t)__builtin_frame_address(0)); }
+static struct thread *current(void) {
+    return popcorn_thread_at((uint64_t)__builtin_frame_address(0));
+}
 
 void popcorn_update_state(void) {
     struct popcorn_process *process = &__popcorn_process;
@@ -157,7 +169,9 @@ _Noreturn void __popcorn_unmap_and_exit(void *map, size_t size) {
     popcorn_unmap_and_exit((uint64_t)map, size, block, block_size);
 }
 
-_Noreturn void __popcorn_exit_thread(void) { __popcorn_unmap_and_exit(NULL, 0); }
+_Noreturn void __popcorn_exit_thread(void) {
+    __popcorn_unmap_and_exit(NULL, 0);
+}
 
 _Noreturn void popcorn_base_returned(uint64_t result) {
     (void)result;

@@ -8,7 +8,9 @@
 #include <string.h>
 
 #define CS_SIGNED(T, W, MIN, MAX)                                                                                      \
-    static inline T safe_unary_minus_func_##T##_s(T a) { return a == MIN ? a : (T)-a; }                                \
+    static inline T safe_unary_minus_func_##T##_s(T a) {                                                               \
+        return a == MIN ? a : (T)-a;                                                                                   \
+    }                                                                                                                  \
     static inline T safe_add_func_##T##_s_s(T a, T b) {                                                                \
         T r;                                                                                                           \
         return __builtin_add_overflow(a, b, &r) ? a : r;                                                               \
@@ -21,30 +23,56 @@
         T r;                                                                                                           \
         return __builtin_mul_overflow(a, b, &r) ? a : r;                                                               \
     }                                                                                                                  \
-    static inline T safe_div_func_##T##_s_s(T a, T b) { return b == 0 || (a == MIN && b == -1) ? a : (T)(a / b); }     \
-    static inline T safe_mod_func_##T##_s_s(T a, T b) { return b == 0 || (a == MIN && b == -1) ? a : (T)(a % b); }     \
+    static inline T safe_div_func_##T##_s_s(T a, T b) {                                                                \
+        return b == 0 || (a == MIN && b == -1) ? a : (T)(a / b);                                                       \
+    }                                                                                                                  \
+    static inline T safe_mod_func_##T##_s_s(T a, T b) {                                                                \
+        return b == 0 || (a == MIN && b == -1) ? a : (T)(a % b);                                                       \
+    }                                                                                                                  \
     static inline T safe_lshift_func_##T##_s_s(T a, int b) {                                                           \
         return a < 0 || b < 0 || b >= W || a > (MAX >> b) ? a : (T)(a << b);                                           \
     }                                                                                                                  \
     static inline T safe_lshift_func_##T##_s_u(T a, unsigned b) {                                                      \
         return a < 0 || b >= W || a > (MAX >> b) ? a : (T)(a << b);                                                    \
     }                                                                                                                  \
-    static inline T safe_rshift_func_##T##_s_s(T a, int b) { return a < 0 || b < 0 || b >= W ? a : (T)(a >> b); }      \
-    static inline T safe_rshift_func_##T##_s_u(T a, unsigned b) { return a < 0 || b >= W ? a : (T)(a >> b); }
+    static inline T safe_rshift_func_##T##_s_s(T a, int b) {                                                           \
+        return a < 0 || b < 0 || b >= W ? a : (T)(a >> b);                                                             \
+    }                                                                                                                  \
+    static inline T safe_rshift_func_##T##_s_u(T a, unsigned b) {                                                      \
+        return a < 0 || b >= W ? a : (T)(a >> b);                                                                      \
+    }
 
 #define CS_UNSIGNED(T, W, MAX)                                                                                         \
-    static inline T safe_unary_minus_func_##T##_u(T a) { return (T)(0 - a); }                                          \
-    static inline T safe_add_func_##T##_u_u(T a, T b) { return (T)(a + b); }                                           \
-    static inline T safe_sub_func_##T##_u_u(T a, T b) { return (T)(a - b); }                                           \
-    static inline T safe_mul_func_##T##_u_u(T a, T b) { return (T)((uint64_t)a * (uint64_t)b); }                       \
-    static inline T safe_div_func_##T##_u_u(T a, T b) { return b == 0 ? a : (T)(a / b); }                              \
-    static inline T safe_mod_func_##T##_u_u(T a, T b) { return b == 0 ? a : (T)(a % b); }                              \
+    static inline T safe_unary_minus_func_##T##_u(T a) {                                                               \
+        return (T)(0 - a);                                                                                             \
+    }                                                                                                                  \
+    static inline T safe_add_func_##T##_u_u(T a, T b) {                                                                \
+        return (T)(a + b);                                                                                             \
+    }                                                                                                                  \
+    static inline T safe_sub_func_##T##_u_u(T a, T b) {                                                                \
+        return (T)(a - b);                                                                                             \
+    }                                                                                                                  \
+    static inline T safe_mul_func_##T##_u_u(T a, T b) {                                                                \
+        return (T)((uint64_t)a * (uint64_t)b);                                                                         \
+    }                                                                                                                  \
+    static inline T safe_div_func_##T##_u_u(T a, T b) {                                                                \
+        return b == 0 ? a : (T)(a / b);                                                                                \
+    }                                                                                                                  \
+    static inline T safe_mod_func_##T##_u_u(T a, T b) {                                                                \
+        return b == 0 ? a : (T)(a % b);                                                                                \
+    }                                                                                                                  \
     static inline T safe_lshift_func_##T##_u_s(T a, int b) {                                                           \
         return b < 0 || b >= W || a > (MAX >> b) ? a : (T)(a << b);                                                    \
     }                                                                                                                  \
-    static inline T safe_lshift_func_##T##_u_u(T a, unsigned b) { return b >= W || a > (MAX >> b) ? a : (T)(a << b); } \
-    static inline T safe_rshift_func_##T##_u_s(T a, int b) { return b < 0 || b >= W ? a : (T)(a >> b); }               \
-    static inline T safe_rshift_func_##T##_u_u(T a, unsigned b) { return b >= W ? a : (T)(a >> b); }
+    static inline T safe_lshift_func_##T##_u_u(T a, unsigned b) {                                                      \
+        return b >= W || a > (MAX >> b) ? a : (T)(a << b);                                                             \
+    }                                                                                                                  \
+    static inline T safe_rshift_func_##T##_u_s(T a, int b) {                                                           \
+        return b < 0 || b >= W ? a : (T)(a >> b);                                                                      \
+    }                                                                                                                  \
+    static inline T safe_rshift_func_##T##_u_u(T a, unsigned b) {                                                      \
+        return b >= W ? a : (T)(a >> b);                                                                               \
+    }
 
 CS_SIGNED(int8_t, 8, INT8_MIN, INT8_MAX)
 CS_SIGNED(int16_t, 16, INT16_MIN, INT16_MAX)

@@ -77,7 +77,9 @@ static uint64_t quicksort(int rounds) {
     return sum;
 }
 
-static uint32_t rotate(uint32_t x, int n) { return x >> n | x << (32 - n); }
+static uint32_t rotate(uint32_t x, int n) {
+    return x >> n | x << (32 - n);
+}
 
 static void sha256_block(uint32_t *state, const uint8_t *block) {
     static uint32_t k[64];
@@ -176,8 +178,8 @@ static uint64_t list(int rounds) { /* as long as the list is: no counter */
 
 enum { kPush, kAdd, kSub, kJumpIf, kDup, kSwap, kEnd };
 static uint64_t interpreter(int rounds) {
-    static const uint8_t code[] = {kPush, 200, kPush, 0, kSwap, kDup, kPush, 3, kAdd, kAdd, kSwap, kPush, 1, kSub, kSwap,
-                                   kSwap, kDup,  kJumpIf, 2, kEnd};
+    static const uint8_t code[] = {kPush, 200,   kPush, 0,    kSwap, kDup,  kPush, 3,       kAdd, kAdd,
+                                   kSwap, kPush, 1,     kSub, kSwap, kSwap, kDup,  kJumpIf, 2,    kEnd};
     uint64_t sum = 0;
     for (int r = 0; r < rounds * 3000; r++) {
         int64_t stack[16];
@@ -187,18 +189,33 @@ static uint64_t interpreter(int rounds) {
             uint8_t op = *at++;
             if (op == kEnd) break;
             switch (op) {
-            case kPush: stack[top++ & 15] = *at++; break;
-            case kAdd: top--; stack[(top - 1) & 15] += stack[top & 15]; break;
-            case kSub: top--; stack[(top - 1) & 15] -= stack[top & 15]; break;
-            case kDup: stack[top & 15] = stack[(top - 1) & 15]; top++; break;
+            case kPush:
+                stack[top++ & 15] = *at++;
+                break;
+            case kAdd:
+                top--;
+                stack[(top - 1) & 15] += stack[top & 15];
+                break;
+            case kSub:
+                top--;
+                stack[(top - 1) & 15] -= stack[top & 15];
+                break;
+            case kDup:
+                stack[top & 15] = stack[(top - 1) & 15];
+                top++;
+                break;
             case kSwap: {
                 int64_t t = stack[(top - 1) & 15];
                 stack[(top - 1) & 15] = stack[(top - 2) & 15];
                 stack[(top - 2) & 15] = t;
                 break;
             }
-            case kJumpIf: top--; at = stack[top & 15] > 0 ? code + *at : at + 1; break;
-            default: return 0;
+            case kJumpIf:
+                top--;
+                at = stack[top & 15] > 0 ? code + *at : at + 1;
+                break;
+            default:
+                return 0;
             }
         }
         sum += (uint64_t)stack[0];
@@ -206,7 +223,9 @@ static uint64_t interpreter(int rounds) {
     return sum;
 }
 
-static int fib(int n) { return n < 2 ? n : fib(n - 1) + fib(n - 2); }
+static int fib(int n) {
+    return n < 2 ? n : fib(n - 1) + fib(n - 2);
+}
 static uint64_t fibonacci(int rounds) {
     uint64_t sum = 0;
     for (int r = 0; r < rounds; r++) sum += (uint64_t)fib(27 + r % 2);
@@ -231,9 +250,10 @@ static uint64_t text(int rounds) {
 static const struct {
     const char *name;
     uint64_t (*run)(int);
-} kernels[] = {{"nbody", nbody}, {"quicksort", quicksort}, {"sha256", sha256}, {"matrix", matrix},
-               {"mandelbrot", mandelbrot}, {"chase", chase}, {"list", list}, {"interpreter", interpreter},
-               {"fib", fibonacci}, {"text", text}};
+} kernels[] = {{"nbody", nbody},   {"quicksort", quicksort},     {"sha256", sha256},
+               {"matrix", matrix}, {"mandelbrot", mandelbrot},   {"chase", chase},
+               {"list", list},     {"interpreter", interpreter}, {"fib", fibonacci},
+               {"text", text}};
 
 int main(int count, char **arguments) {
     if (count != 3) return 2;
