@@ -14,6 +14,8 @@
 namespace hrunc::popcorn {
 namespace {
 
+constexpr std::uint64_t kShortWork = 1 << 16; // iterations that need no poll
+
 struct Polls {
     llvm::Function *poll;
     llvm::Constant *flag;
@@ -128,10 +130,21 @@ class LoopPolls {
         return latches;
     }
 
+    // An upper bound of the iterations in the loop and those inside of it, 0: none is known.
+    std::uint64_t most_iterations(const llvm::Loop &loop) {
+        std::uint64_t own = evolution_->getSmallConstantMaxTripCount(&loop), inside = 1;
+        for (const llvm::Loop *inner : loop) {
+            std::uint64_t most = most_iterations(*inner);
+            if (most == 0) return 0;
+            inside += most;
+        }
+        return own > kShortWork || inside > kShortWork ? 0 : own * inside;
+    }
+
     // Ends soon by itself.
     bool is_short(const llvm::Loop &loop) {
-        unsigned most = evolution_->getSmallConstantMaxTripCount(&loop);
-        return most != 0 && most <= polls_.interval && loop.isInnermost() && !has_calls(loop);
+        std::uint64_t most = most_iterations(loop);
+        return most != 0 && most <= kShortWork && !has_calls(loop);
     }
 
     // Each iteration makes a system call.
