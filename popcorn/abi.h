@@ -1,15 +1,15 @@
 /* The portable ABI: what a migratable program, and whoever moves it, agree on. For C11 and C++. Another compiler can
  * implement it; nothing else of a program is looked at.
  *
- * A program is two static, non-PIE executables, NAME_x86-64 and NAME_aarch64. Functions and data have equal addresses in
- * both, and the program headers are equal. Both define the object POPCORN_SYMBOL_PROCESS.
+ * A program is two static, non-PIE executables, NAME_x86-64 and NAME_aarch64. Functions and data have equal addresses
+ * in both, and the program headers are equal. Both define the object POPCORN_SYMBOL_PROCESS.
  *
  * Asking. Write POPCORN_PARK to `notify` of every process, then send POPCORN_SIGNAL to every thread (tgkill), and again
  * every few milliseconds until `state` is POPCORN_PARKED. A write to memory from outside is enough: no tracing.
  *
  * Answering. Each thread, at a migration point, writes its frames into records that mean the same on both ISAs, and
- * waits in the kernel. Capturing changes nothing else. A thread puts it off while it runs a signal handler, or code whose
- * frames cannot be described, and looks again at its next migration point.
+ * waits in the kernel. Capturing changes nothing else. A thread puts it off while it runs a signal handler, or code
+ * whose frames cannot be described, and looks again at its next migration point.
  *
  * Releasing. Write POPCORN_RUN to `notify` and send POPCORN_SIGNAL to every thread: all go on as if nothing had been.
  *
@@ -85,7 +85,7 @@ struct popcorn_process {
     volatile uint32_t parked;  /* of those */
     uint64_t first;            /* struct popcorn_thread */
     uint64_t resume_entry;
-    uint64_t parks; /* how often state has become POPCORN_PARKED */
+    uint64_t parks;     /* how often state has become POPCORN_PARKED */
     uint64_t deferrals; /* how often a thread could not capture at a migration point */
     uint64_t reserved[4];
 };

@@ -1,0 +1,3 @@
+#include <math.h>
+
+float fabsf(float x) { return __builtin_fabsf(x); }

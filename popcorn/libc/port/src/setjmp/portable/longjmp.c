@@ -1,0 +1,1 @@
+/* In popcorn/runtime: native code. */

@@ -1,0 +1,80 @@
+#include "popcorn/link/codegen.h"
+
+#include <llvm/IR/DataLayout.h>
+#include <llvm/IR/LegacyPassManager.h>
+#include <llvm/MC/TargetRegistry.h>
+#include <llvm/Support/CommandLine.h>
+#include <llvm/Support/FileSystem.h>
+#include <llvm/Support/TargetSelect.h>
+#include <llvm/Support/raw_ostream.h>
+#include <llvm/Target/TargetOptions.h>
+
+namespace hrunc::link {
+
+void start_code_generators() {
+    LLVMInitializeX86TargetInfo();
+    LLVMInitializeX86Target();
+    LLVMInitializeX86TargetMC();
+    LLVMInitializeX86AsmPrinter();
+    LLVMInitializeAArch64TargetInfo();
+    LLVMInitializeAArch64Target();
+    LLVMInitializeAArch64TargetMC();
+    LLVMInitializeAArch64AsmPrinter();
+    // With the first two aarch64 would make jump tables of its own, and one variable out of several. The third lets
+    // recorded values stay in registers, the last one keeps the stack pointer in place during calls.
+    const char *options[] = {"popcorn-ld", "-aarch64-enable-atomic-cfg-tidy=false",
+                             "-aarch64-enable-global-merge=false", "-use-registers-for-deopt-values",
+                             "-no-x86-call-frame-opt"};
+    llvm::cl::ParseCommandLineOptions(static_cast<int>(std::size(options)), options);
+}
+
+Result<std::unique_ptr<llvm::TargetMachine>> machine_for(const Isa &isa, unsigned level) {
+    std::string problem;
+    const llvm::Target *target = llvm::TargetRegistry::lookupTarget(isa.triple, problem);
+    if (!target) return Error(ErrorCode::kInternal, std::string(isa.triple) + ": " + problem);
+    llvm::TargetOptions options;
+    options.FunctionSections = options.DataSections = true;
+    options.UniqueSectionNames = true;
+    options.UseInitArray = true;
+    options.EmulatedTLS = false;
+    const llvm::CodeGenOptLevel effort = level == 0   ? llvm::CodeGenOptLevel::None
+                                         : level == 1 ? llvm::CodeGenOptLevel::Less
+                                         : level == 3 ? llvm::CodeGenOptLevel::Aggressive
+                                                      : llvm::CodeGenOptLevel::Default;
+    return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(
+        isa.triple, isa.cpu, "", options, llvm::Reloc::Static, llvm::CodeModel::Small, effort));
+}
+
+Result<void> generate(llvm::Module &module, llvm::TargetMachine &machine, const std::string &path) {
+    module.setTargetTriple(machine.getTargetTriple().str());
+    module.setDataLayout(machine.createDataLayout());
+    std::error_code problem;
+    llvm::raw_fd_ostream stream(path, problem);
+    if (problem) return Error::system("\"" + path + "\"", problem.value());
+    llvm::legacy::PassManager passes;
+    if (machine.addPassesToEmitFile(passes, stream, nullptr, llvm::CodeGenFileType::ObjectFile))
+        return Error(ErrorCode::kInternal, machine.getTargetTriple().str() + ": writes no objects");
+    passes.run(module);
+    stream.close();
+    if (stream.has_error()) return Error::system("\"" + path + "\"", stream.error().value());
+    return {};
+}
+
+Result<void> check_layouts(const llvm::Module &module, const llvm::TargetMachine &one,
+                           const llvm::TargetMachine &other) {
+    const llvm::DataLayout first = one.createDataLayout(), second = other.createDataLayout();
+    for (llvm::StructType *type : module.getIdentifiedStructTypes()) {
+        if (!type->isSized()) continue;
+        const llvm::StructLayout *a = first.getStructLayout(type), *b = second.getStructLayout(type);
+        if (a->getSizeInBytes() == b->getSizeInBytes() && a->getAlignment() == b->getAlignment() &&
+            std::equal(a->getMemberOffsets().begin(), a->getMemberOffsets().end(), b->getMemberOffsets().begin()))
+            continue;
+        return Error(ErrorCode::kRefused, type->getName().str() + ": its layout differs between the ISAs");
+    }
+    for (const llvm::GlobalVariable &variable : module.globals())
+        if (first.getTypeAllocSize(variable.getValueType()) != second.getTypeAllocSize(variable.getValueType()))
+            return Error(ErrorCode::kRefused, variable.getName().str() + ": its size differs between the ISAs");
+    return {};
+}
+
+} // namespace hrunc::link

@@ -1,0 +1,117 @@
+// The steps of instrument(), in their order. Internal to popcorn/passes.
+#pragma once
+
+#include "popcorn/passes/capture.h"
+
+#include <llvm/ADT/DenseMap.h>
+#include <llvm/ADT/DenseSet.h>
+#include <llvm/ADT/SmallVector.h>
+#include <llvm/IR/Instructions.h>
+#include <llvm/IR/Module.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace hrunc::popcorn {
+
+// --- prepare.cpp: the module without what later steps cannot handle.
+
+// Replaces computed gotos by switches over small numbers, in place of the addresses of blocks.
+void expand_computed_gotos(llvm::Module &module);
+
+// Puts static allocas in front of all else in the entry block, which later steps split.
+void gather_allocas(llvm::Module &module);
+
+// Takes stack pointers that variable-length arrays have saved out of memory: they are taken anew after a move.
+void promote_stack_tokens(llvm::Module &module);
+
+// kRefused where a function holds what cannot be captured.
+Result<void> check_supported(const llvm::Module &module);
+
+// --- reach.cpp: what can call what.
+
+class CallGraph {
+  public:
+    explicit CallGraph(llvm::Module &module);
+
+    // Whether a migration point may be reached in this call.
+    bool may_capture(const llvm::CallBase &call) const;
+    // Whether one may be reached in this function.
+    bool may_capture(const llvm::Function &function) const { return reaching_.contains(&function); }
+    // Functions of which each cycle of calls holds at least one.
+    const std::vector<llvm::Function *> &cycle_heads() const { return cycle_heads_; }
+
+  private:
+    void collect(llvm::Module &module);
+    void find_reaching(llvm::Module &module);
+    void find_cycle_heads(llvm::Module &module);
+
+    // Nodes are functions, and the types of functions whose address is taken.
+    using Node = const void *;
+    llvm::DenseMap<Node, llvm::SmallVector<Node, 4>> callees_;
+    llvm::DenseMap<Node, llvm::SmallVector<Node, 4>> callers_;
+    llvm::DenseSet<Node> reaching_;
+    std::vector<llvm::Function *> pointed_at_;
+    std::vector<llvm::Function *> cycle_heads_;
+};
+
+// --- poll.cpp
+
+// Adds polls to loops and to the heads of cycles of calls. Gives their number.
+unsigned insert_polls(llvm::Module &module, const CaptureOptions &options);
+
+// --- live.cpp
+
+// Values that are live after each of these calls, without the call itself: no static allocas, no tokens. In the order
+// of the function's arguments and instructions.
+std::vector<std::vector<llvm::Value *>> live_across(llvm::Function &function,
+                                                    const llvm::SmallVectorImpl<llvm::CallInst *> &calls);
+
+bool is_stack_save(const llvm::Value *value);
+bool is_static_alloca(const llvm::Value *value);
+
+// --- sites.cpp, normalise.cpp: bundles.
+
+// One site of a function, as its bundle and its frame record have it.
+struct Site {
+    llvm::CallInst *call = nullptr;
+    bool tail = false;                // jumped to in the function; only the clone has a frame here, which holds nothing
+    std::vector<llvm::Value *> words; // recorded values, after the static allocas and floors
+    std::vector<llvm::Instruction *> recomputed;  // made again from recorded ones, in an order that works
+    std::vector<llvm::Instruction *> stack_saves; // taken anew
+};
+
+struct FunctionSites {
+    llvm::Function *function = nullptr;
+    std::uint32_t number = 0;
+    std::vector<llvm::AllocaInst *> allocas; // static; recorded at every site
+    bool floors = false;                     // has dynamic allocas: two words of floors follow the allocas
+    std::vector<Site> sites;
+};
+
+// Sorts the values that are live across the call into recorded and recomputed ones and stack saves.
+void sort_live_values(Site &site, const std::vector<llvm::Value *> &live);
+
+// Words that a value takes in a frame record.
+unsigned words_of(llvm::Type *type, const llvm::DataLayout &layout);
+
+// Gives recorded values types that both back ends keep in registers: those of 32, 64 and 128 bits.
+void normalise_values(llvm::Function &function, const llvm::SmallVectorImpl<llvm::CallInst *> &calls);
+
+std::uint64_t site_id(const FunctionSites &sites, std::size_t index);
+
+// The operands of a site's bundle: number of allocas, ...; see site_table.h.
+std::vector<llvm::Value *> operands_of(const FunctionSites &sites, const Site &site);
+
+// Replaces the call by the same with a bundle.
+llvm::CallInst *with_bundle(llvm::CallInst *call, const std::vector<llvm::Value *> &operands, std::uint64_t id);
+
+// Attaches the bundles of a function that has at least one call that may capture.
+FunctionSites attach_bundles(llvm::Function &function, std::uint32_t number, const CallGraph &graph);
+
+// --- resume.cpp
+
+// Makes the clone NAME.resume.
+llvm::Function *make_resume_clone(const FunctionSites &sites);
+
+} // namespace hrunc::popcorn

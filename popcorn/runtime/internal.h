@@ -1,0 +1,125 @@
+/* What the files of the capture runtime share. Freestanding C11. */
+#pragma once
+
+#include "popcorn/runtime/capture.h"
+#include "popcorn/runtime/sites.h"
+
+#if defined(__x86_64__)
+enum { kStackPointer = 7, kVectors = 16, kContextPc = 168, kContextResult = 144 };
+enum { kMmap = 9, kMunmap = 11, kSigaction = 13, kSigprocmask = 14, kGettid = 186, kExit = 60, kExitGroup = 231 };
+enum { kTimedWait = 128, kClockGettime = 228, kSchedYield = 24 };
+#elif defined(__aarch64__)
+/* uc_mcontext lies at 176: fault address, x0..x30, sp, pc. */
+enum { kStackPointer = 31, kVectors = 32, kContextPc = 440, kContextResult = 184 };
+enum { kMmap = 222, kMunmap = 215, kSigaction = 134, kSigprocmask = 135, kGettid = 178, kExit = 93, kExitGroup = 94 };
+enum { kTimedWait = 137, kClockGettime = 113, kSchedYield = 124 };
+#else
+#error "x86-64 and aarch64 only"
+#endif
+
+enum { kEintr = 4, kEexist = 17, kInterrupted = -4095 };
+
+struct popcorn_u128 {
+    uint64_t low, high;
+};
+
+/* A frame's registers, at a return address. capture-*.S fills in what can be known. */
+struct popcorn_registers {
+    uint64_t gpr[32];
+    struct popcorn_u128 vector[32];
+    uint64_t pc, padding;
+};
+
+struct thread {
+    struct popcorn_thread abi;  /* first */
+    uint64_t block, block_size; /* with the structure and the stack regions; the first thread's: 0 */
+    uint64_t busy;              /* capturing: records are being written */
+    uint64_t buffer, buffer_size;
+    uint64_t points; /* migration points seen under POPCORN_EXERCISE */
+};
+
+struct system_call {
+    uint64_t number, argument[6], deadline; /* nanoseconds of CLOCK_MONOTONIC, 0: none */
+};
+
+extern struct popcorn_process __popcorn_process;
+extern volatile uint32_t __popcorn_notify_flag;
+
+/* capture.c: writes the frames from `from` outwards, after `count` words for `resume`. 1: thread->abi.frames and
+ * resume_sp are set. 0: put off. */
+int popcorn_capture(struct thread *thread, const struct popcorn_registers *from, uint64_t resume, const uint64_t *words,
+                    unsigned count);
+
+/* thread.c */
+struct thread *popcorn_thread_at(uint64_t sp);
+void *popcorn_map(uint64_t size);
+void popcorn_lock(void);
+void popcorn_unlock(void);
+void popcorn_update_state(void); /* locked */
+_Noreturn void popcorn_rebuild(struct thread *thread);
+
+/* park.c: acts on the notify word at a migration point. 0: it has to be put off. */
+int popcorn_point(const struct popcorn_registers *from, uint64_t resume, const uint64_t *words, unsigned count);
+void popcorn_rebuilt(void); /* all frames stand again */
+void popcorn_on_signal(int number, void *information, void *context);
+
+/* Assembly. */
+extern const char popcorn_base[], __popcorn_window_begin[], __popcorn_window_end[], __popcorn_window_again[];
+void popcorn_restorer(void);
+void __popcorn_resume(void);
+long __popcorn_resume_syscall(struct popcorn_frame *record);
+void __popcorn_resume_poll(struct popcorn_frame *record);
+_Noreturn void popcorn_call_on_stack(uint64_t function, uint64_t argument, uint64_t top);
+_Noreturn void popcorn_unmap_and_exit(uint64_t address, uint64_t size, uint64_t other, uint64_t other_size);
+
+/* The call with a portable number and portable structures; kInterrupted where it is to be made again. */
+long __popcorn_waiting(long number, long a, long b, long c, long d, long e, long f);
+
+/* The word that makes it give up, NULL: none. */
+static inline void set_watch(volatile uint32_t *word) {
+#if defined(__x86_64__)
+    __asm__ volatile("movq %0, %%fs:56" ::"r"(word) : "memory");
+#else
+    uint64_t pointer;
+    __asm__ volatile("mrs %0, tpidr_el0" : "=r"(pointer));
+    *(volatile uint64_t *)(pointer + 56) = (uint64_t)word;
+#endif
+}
+
+static inline long raw(long number, long a, long b, long c, long d, long e, long f) {
+#if defined(__x86_64__)
+    register long r10 __asm__("r10") = d;
+    register long r8 __asm__("r8") = e;
+    register long r9 __asm__("r9") = f;
+    long result;
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                     : "rcx", "r11", "memory");
+    return result;
+#else
+    register long x8 __asm__("x8") = number;
+    register long x0 __asm__("x0") = a;
+    register long x1 __asm__("x1") = b;
+    register long x2 __asm__("x2") = c;
+    register long x3 __asm__("x3") = d;
+    register long x4 __asm__("x4") = e;
+    register long x5 __asm__("x5") = f;
+    __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory");
+    return x0;
+#endif
+}
+
+static inline uint64_t thread_pointer(void) {
+    uint64_t pointer;
+#if defined(__x86_64__)
+    __asm__("movq %%fs:0, %0" : "=r"(pointer));
+#else
+    __asm__("mrs %0, tpidr_el0" : "=r"(pointer));
+#endif
+    return pointer;
+}
+
+static inline void set_mask(const uint64_t *mask, uint64_t *old) {
+    raw(kSigprocmask, 2, (long)mask, (long)old, 8, 0, 0);
+}

@@ -1,0 +1,45 @@
+/* The program's entry, its change to another stack, and the thread pointer. */
+#include <asm/unistd_64.h>
+#include "function.h"
+
+FUNCTION(_start)
+    xorl %ebp, %ebp
+    movq %rsp, %rdi
+    andq $-16, %rsp
+    call __popcorn_start_c
+    hlt
+END(_start)
+
+/* (function, argument, top of stack): does not return. */
+FUNCTION(__popcorn_call_on_stack)
+    movq %rdi, %rax
+    movq %rsi, %rdi
+    movq %rdx, %rsp
+    andq $-16, %rsp
+    xorl %ebp, %ebp
+    call *%rax
+    hlt
+END(__popcorn_call_on_stack)
+
+FUNCTION(__popcorn_set_thread_pointer)
+    movq %rdi, %rsi
+    movl $0x1002, %edi /* ARCH_SET_FS */
+    movl $__NR_arch_prctl, %eax
+    syscall
+    ret
+END(__popcorn_set_thread_pointer)
+
+/* (number, six arguments), all of this ISA; returns -errno. */
+FUNCTION(__popcorn_raw)
+    movq %rdi, %rax
+    movq %rsi, %rdi
+    movq %rdx, %rsi
+    movq %rcx, %rdx
+    movq %r8, %r10
+    movq %r9, %r8
+    movq 8(%rsp), %r9
+    syscall
+    ret
+END(__popcorn_raw)
+
+.section .note.GNU-stack,"",@progbits
