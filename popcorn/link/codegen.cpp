@@ -22,8 +22,8 @@ void start_code_generators() {
     LLVMInitializeAArch64AsmPrinter();
     // With the first two aarch64 would make jump tables of its own, and one variable out of several. The last one lets
     // recorded values stay in registers.
-    const char *options[] = {"popcorn-ld", "-aarch64-enable-atomic-cfg-tidy=false", "-aarch64-enable-global-merge=false",
-                             "-use-registers-for-deopt-values"};
+    const char *options[] = {"popcorn-ld", "-aarch64-enable-atomic-cfg-tidy=false",
+                             "-aarch64-enable-global-merge=false", "-use-registers-for-deopt-values"};
     llvm::cl::ParseCommandLineOptions(static_cast<int>(std::size(options)), options);
 }
 
