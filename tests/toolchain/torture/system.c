@@ -168,7 +168,7 @@ static void files(void) {
     int fl = fcntl(d, F_GETFL);
     CHECK(fl & O_DIRECTORY);
     CHECK(!(fl & O_NOFOLLOW));
-    CHECK(open("/proc/self/exe", O_RDONLY | O_NOFOLLOW) < 0 && errno == ELOOP);
+    CHECK(open("/proc/self/cwd", O_RDONLY | O_NOFOLLOW) < 0 && errno == ELOOP);
     CHECK(!fcntl(fd, F_SETFL, O_NONBLOCK | O_APPEND));
     CHECK(fcntl(fd, F_GETFL) & O_APPEND);
     struct flock lk = {.l_type = F_WRLCK};
