@@ -86,6 +86,14 @@ stage_rig() {
     tests/rig/rig down >/dev/null 2>&1 || true
 }
 
+# Not among the default ones: it builds the compiler, the C library and programs.
+stage_toolchain() {
+    deps_tests
+    step "toolchain build" ./dev toolchain
+    local file
+    for file in tests/toolchain/*.bats; do bats_file "$file"; done
+}
+
 run_stages() {
     local stages=("$@") stage
     [ ${#stages[@]} -gt 0 ] || stages=(lint unit asan fuzz rig)
@@ -98,7 +106,7 @@ run_stages() {
                 tests/rig/rig deps
                 bats_file "$stage" ;;
             *)
-                declare -F "stage_$stage" >/dev/null || die "no stage \"$stage\"; stages: lint unit asan fuzz rig, or a .bats file"
+                declare -F "stage_$stage" >/dev/null || die "no stage \"$stage\"; stages: lint unit asan fuzz rig toolchain, or a .bats file"
                 "stage_$stage" ;;
         esac
         say "$stage done after $((SECONDS - began)) s: $passed passed, $failed failed, $skipped skipped"

@@ -13,15 +13,59 @@ using std::string_view;
 
 // Options that choose a target, a kind of code or a check of one ISA: there is one target here.
 constexpr std::array kDropped = {
-    "-fPIC", "-fpic", "-fPIE", "-fpie", "-fno-PIC", "-fno-pic", "-fno-PIE", "-fno-pie", "-fno-plt", "-m64", "-pie",
-    "-no-pie", "-static", "-static-pie", "-static-libgcc", "-rdynamic", "-pipe", "-nostdlib", "-nodefaultlibs",
-    "-nostartfiles", "-fstack-clash-protection", "-fno-stack-clash-protection", "-mno-red-zone", "-ffat-lto-objects",
-    "-fno-fat-lto-objects", "-flto", "-fno-lto", "-fuse-linker-plugin", "-fwhole-program", "-fgnu89-inline-only",
-    "-fno-semantic-interposition", "-Wl,--version", "-mno-omit-leaf-frame-pointer", "-mbranch-protection=standard",
+    "-fPIC",
+    "-fpic",
+    "-fPIE",
+    "-fpie",
+    "-fno-PIC",
+    "-fno-pic",
+    "-fno-PIE",
+    "-fno-pie",
+    "-fno-plt",
+    "-m64",
+    "-pie",
+    "-no-pie",
+    "-static",
+    "-static-pie",
+    "-static-libgcc",
+    "-rdynamic",
+    "-pipe",
+    "-nostdlib",
+    "-nodefaultlibs",
+    "-nostartfiles",
+    "-fstack-clash-protection",
+    "-fno-stack-clash-protection",
+    "-mno-red-zone",
+    "-ffat-lto-objects",
+    "-fno-fat-lto-objects",
+    "-flto",
+    "-fno-lto",
+    "-fuse-linker-plugin",
+    "-fwhole-program",
+    "-fgnu89-inline-only",
+    "-fno-semantic-interposition",
+    "-Wl,--version",
+    "-mno-omit-leaf-frame-pointer",
+    "-mbranch-protection=standard",
 };
-constexpr std::array kDroppedPrefixes = {"-march=", "-mtune=", "-mcpu=", "-mfpmath=", "-fcf-protection", "-flto=",
-                                         "-fstack-protector", "-fno-stack-protector", "-fuse-ld=", "-specs=", "-mfpu=",
-                                         "-msse", "-mavx", "-mabi=", "-Wa,", "-ftls-model=", "-fno-lto", "-mcmodel="};
+constexpr std::array kDroppedPrefixes = {"-march=",
+                                         "-mtune=",
+                                         "-mcpu=",
+                                         "-mfpmath=",
+                                         "-fcf-protection",
+                                         "-flto=",
+                                         "-fstack-protector",
+                                         "-fno-stack-protector",
+                                         "-fuse-ld=",
+                                         "-specs=",
+                                         "-mfpu=",
+                                         "-msse",
+                                         "-mavx",
+                                         "-mabi=",
+                                         "-Wa,",
+                                         "-ftls-model=",
+                                         "-fno-lto",
+                                         "-mcmodel="};
 struct Refusal {
     string_view option, advice;
 };
@@ -34,9 +78,10 @@ constexpr std::array kRefusals = {
     Refusal{"-fsplit-stack", "stacks have a fixed place here"},
 };
 // Their value is the next word.
-constexpr std::array kWithValue = {"-I", "-D", "-U", "-include", "-imacros", "-isystem", "-idirafter", "-iquote", "-MF",
-                                   "-MT", "-MQ", "-isysroot", "--sysroot", "-iprefix", "-Xclang", "-mllvm", "--param",
-                                   "-Xpreprocessor", "-aux-info", "-dumpbase", "-iwithprefix"};
+constexpr std::array kWithValue = {"-I",         "-D",        "-U",          "-include", "-imacros", "-isystem",
+                                   "-idirafter", "-iquote",   "-MF",         "-MT",      "-MQ",      "-isysroot",
+                                   "--sysroot",  "-iprefix",  "-Xclang",     "-mllvm",   "--param",  "-Xpreprocessor",
+                                   "-aux-info",  "-dumpbase", "-iwithprefix"};
 
 template <typename List> bool is_in(const List &list, string_view word) {
     return std::find(list.begin(), list.end(), word) != list.end();
@@ -130,10 +175,14 @@ class Parser {
 
     bool stops(const std::string &word) {
         // It does not undo a -S or -E that stands before it.
-        if (word == "-c") command_.stop = std::max(command_.stop, Stop::kObject);
-        else if (word == "-S") command_.stop = Stop::kAssembly;
-        else if (word == "-E") command_.stop = Stop::kPreprocess;
-        else if (word == "-v" || word == "-###") command_.show = true;
+        if (word == "-c")
+            command_.stop = std::max(command_.stop, Stop::kObject);
+        else if (word == "-S")
+            command_.stop = Stop::kAssembly;
+        else if (word == "-E")
+            command_.stop = Stop::kPreprocess;
+        else if (word == "-v" || word == "-###")
+            command_.show = true;
         else {
             bool nothing = word == "-fsyntax-only" || word == "-M" || word == "-MM" || word == "--version" ||
                            word == "-dumpversion" || word == "-dumpmachine" || word.starts_with("-print-") ||
@@ -152,9 +201,12 @@ class Parser {
     }
 
     Result<void> output(const std::string &word) {
-        if (word != "-o") command_.output = word.substr(2);
-        else if (++at_ < words_.size()) command_.output = words_[at_];
-        else return Error(ErrorCode::kInvalid, "-o: needs a file");
+        if (word != "-o")
+            command_.output = word.substr(2);
+        else if (++at_ < words_.size())
+            command_.output = words_[at_];
+        else
+            return Error(ErrorCode::kInvalid, "-o: needs a file");
         return {};
     }
 
@@ -215,6 +267,8 @@ class Parser {
 
 } // namespace
 
-Result<Command> parse_command(std::vector<std::string> words) { return Parser(std::move(words)).run(); }
+Result<Command> parse_command(std::vector<std::string> words) {
+    return Parser(std::move(words)).run();
+}
 
 } // namespace hrunc::driver

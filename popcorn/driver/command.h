@@ -8,7 +8,13 @@
 
 namespace hrunc::driver {
 
-enum class Stop { kLink, kObject, kAssembly, kPreprocess, kNothing }; // kNothing: -fsyntax-only, -M, --version and so on
+enum class Stop {
+    kLink,
+    kObject,
+    kAssembly,
+    kPreprocess,
+    kNothing
+}; // kNothing: -fsyntax-only, -M, --version and so on
 
 struct Command {
     Stop stop = Stop::kLink;

@@ -21,12 +21,37 @@ namespace fs = std::filesystem;
 // The neutral target: va_list is a pointer, long double has 128 bits, and no vector unit is known; char is signed, as
 // programs for x86-64 expect it. Of the target's own macros none is left.
 constexpr std::array kTarget = {
-    "--target=riscv64-unknown-linux-musl", "-march=rv64imac", "-mabi=lp64", "-fsigned-char", "-ffp-contract=off",
-    "-flto=full", "-Qunused-arguments", "-Wno-ignored-optimization-argument", "-Wno-unknown-warning-option",
-    "-U__riscv", "-U__riscv_xlen", "-U__riscv_i", "-U__riscv_m", "-U__riscv_a", "-U__riscv_c", "-U__riscv_atomic",
-    "-U__riscv_mul", "-U__riscv_muldiv", "-U__riscv_div", "-U__riscv_compressed", "-U__riscv_float_abi_soft",
-    "-U__riscv_cmodel_medlow", "-U__riscv_arch_test", "-U__riscv_zmmul", "-U__riscv_zca", "-U__riscv_zaamo",
-    "-U__riscv_zalrsc", "-U__riscv_misaligned_avoid", "-U__riscv_32e", "-U__riscv_64e", "-D__popcorn__=1",
+    "--target=riscv64-unknown-linux-musl",
+    "-march=rv64imac",
+    "-mabi=lp64",
+    "-fsigned-char",
+    "-ffp-contract=off",
+    "-flto=full",
+    "-Qunused-arguments",
+    "-Wno-ignored-optimization-argument",
+    "-Wno-unknown-warning-option",
+    "-U__riscv",
+    "-U__riscv_xlen",
+    "-U__riscv_i",
+    "-U__riscv_m",
+    "-U__riscv_a",
+    "-U__riscv_c",
+    "-U__riscv_atomic",
+    "-U__riscv_mul",
+    "-U__riscv_muldiv",
+    "-U__riscv_div",
+    "-U__riscv_compressed",
+    "-U__riscv_float_abi_soft",
+    "-U__riscv_cmodel_medlow",
+    "-U__riscv_arch_test",
+    "-U__riscv_zmmul",
+    "-U__riscv_zca",
+    "-U__riscv_zaamo",
+    "-U__riscv_zalrsc",
+    "-U__riscv_misaligned_avoid",
+    "-U__riscv_32e",
+    "-U__riscv_64e",
+    "-D__popcorn__=1",
 };
 
 std::string root() {
@@ -76,8 +101,12 @@ void add_source(std::vector<std::string> &words, const std::string &source) {
 
 Result<void> link_all(const Command &command) {
     HRUNC_ASSIGN(auto work, link::Workspace::create(""));
-    std::vector<std::string> words = {root() + "/bin/popcorn-ld", "--native", root() + "/lib/popcorn/native",
-                                      "-o", command.output.empty() ? "a.out" : command.output, "-O" + command.level};
+    std::vector<std::string> words = {root() + "/bin/popcorn-ld",
+                                      "--native",
+                                      root() + "/lib/popcorn/native",
+                                      "-o",
+                                      command.output.empty() ? "a.out" : command.output,
+                                      "-O" + command.level};
     for (const std::string &item : command.link) {
         if (item[0] != '\1') {
             words.push_back(item);

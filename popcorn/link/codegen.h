@@ -21,6 +21,7 @@ Result<std::unique_ptr<llvm::TargetMachine>> machine_for(const Isa &isa, unsigne
 Result<void> generate(llvm::Module &module, llvm::TargetMachine &machine, const std::string &path);
 
 // Fails with kRefused where a type or a variable of `module` has not one layout on all ISAs.
-Result<void> check_layouts(const llvm::Module &module, const llvm::TargetMachine &one, const llvm::TargetMachine &other);
+Result<void> check_layouts(const llvm::Module &module, const llvm::TargetMachine &one,
+                           const llvm::TargetMachine &other);
 
 } // namespace hrunc::link

@@ -38,10 +38,12 @@ Result<Inputs> gather(const std::array<std::string, 2> &objects, const Runtime &
             defined.insert(object.defined.begin(), object.defined.end());
             undefined.insert(object.undefined.begin(), object.undefined.end());
         }
-        std::erase_if(undefined, [&](const std::string &name) { return defined.contains(name) || is_linker_symbol(name); });
+        std::erase_if(undefined,
+                      [&](const std::string &name) { return defined.contains(name) || is_linker_symbol(name); });
         for (const char *name : kStructureHelpers)
             if (undefined.contains(name))
-                return Error(ErrorCode::kInternal, std::string(name) + ": has no bitcode; libgcc's has another convention");
+                return Error(ErrorCode::kInternal,
+                             std::string(name) + ": has no bitcode; libgcc's has another convention");
         std::string directory = work.path(kIsas[i].name);
         fs::create_directories(directory);
         HRUNC_ASSIGN(auto taken, take_native(runtime.archives[i], directory, defined, undefined));
@@ -64,9 +66,23 @@ Result<std::array<std::string, 2>> link_pair(const Options &options, const Input
         std::string name = kIsas[i].name, script = work.path(name + ".ld");
         linked[i] = work.path("linked-" + name);
         HRUNC_TRY(write_file(script, scripts[i]));
-        std::vector<std::string> command = {kLinker, "-m", kIsas[i].emulation, "-static", "-T", script, "-o", linked[i],
-                                            "-z", "max-page-size=0x10000", "-z", "noexecstack", "-z", "norelro",
-                                            "--orphan-handling=place", "--no-gc-sections", "--no-call-graph-profile-sort",
+        std::vector<std::string> command = {kLinker,
+                                            "-m",
+                                            kIsas[i].emulation,
+                                            "-static",
+                                            "-T",
+                                            script,
+                                            "-o",
+                                            linked[i],
+                                            "-z",
+                                            "max-page-size=0x10000",
+                                            "-z",
+                                            "noexecstack",
+                                            "-z",
+                                            "norelro",
+                                            "--orphan-handling=place",
+                                            "--no-gc-sections",
+                                            "--no-call-graph-profile-sort",
                                             options.build_id ? "--build-id=sha1" : "--build-id=none"};
         if (options.strip_all) command.push_back("-s");
         if (options.strip_debug) command.push_back("-S");
@@ -85,8 +101,9 @@ Result<void> write_sites(const std::array<std::string, 2> &tables, const Workspa
         std::string name = kIsas[i].name, bytes = tables[i];
         bytes.resize(size);
         HRUNC_TRY(write_file(work.path("sites-" + name), bytes));
-        HRUNC_TRY(write_file(work.path("sites-" + name + ".s"), ".section .popcorn.sites, \"a\", %progbits\n.balign 64\n.incbin \"" +
-                                                                    work.path("sites-" + name) + "\"\n"));
+        HRUNC_TRY(write_file(work.path("sites-" + name + ".s"),
+                             ".section .popcorn.sites, \"a\", %progbits\n.balign 64\n.incbin \"" +
+                                 work.path("sites-" + name) + "\"\n"));
         HRUNC_TRY_IN(run_tool({kAssembler, std::string("-triple=") + kIsas[i].triple, "-filetype=obj", "-o",
                                work.path("sites-" + name + ".o"), work.path("sites-" + name + ".s")}),
                      name);

@@ -73,7 +73,8 @@ Result<Plan> plan(const std::array<std::vector<Object>, 2> &objects) {
                 // The runtime's own functions may have the names of the program's.
                 std::string key = section.name + (object.kind == Object::Kind::kRuntime ? " of the runtime" : "");
                 auto [place, fresh] = by_name.try_emplace(key, plan.slots.size());
-                if (slot && fresh) plan.slots.push_back({section.name, area, {}, 0, area <= kResume ? kFunctionAlign : 1});
+                if (slot && fresh)
+                    plan.slots.push_back({section.name, area, {}, 0, area <= kResume ? kFunctionAlign : 1});
                 if (!slot || !plan.slots[place->second].file[isa].empty()) {
                     if (!slot && fresh) by_name.erase(place);
                     plan.rest[area][isa] += section.size + section.align;
@@ -81,8 +82,8 @@ Result<Plan> plan(const std::array<std::vector<Object>, 2> &objects) {
                 }
                 Slot &mine = plan.slots[place->second];
                 if ((area == kData || area == kBss) && isa == 1 && !mine.file[0].empty() && mine.size != section.size)
-                    return Error(ErrorCode::kInternal, fmt::format("{}: {} bytes on x86-64, {} on aarch64", section.name,
-                                                                   mine.size, section.size));
+                    return Error(ErrorCode::kInternal, fmt::format("{}: {} bytes on x86-64, {} on aarch64",
+                                                                   section.name, mine.size, section.size));
                 mine.file[isa] = object.path;
                 mine.size = std::max(mine.size, section.size);
                 mine.align = std::max(mine.align, section.align);
@@ -92,11 +93,19 @@ Result<Plan> plan(const std::array<std::vector<Object>, 2> &objects) {
     return plan;
 }
 
-std::string quoted(const std::string &name) { return "\"" + name + "\""; }
+std::string quoted(const std::string &name) {
+    return "\"" + name + "\"";
+}
 
-uint64_t up(uint64_t value, uint64_t to) { return (value + to - 1) / to * to; }
+uint64_t up(uint64_t value, uint64_t to) {
+    return (value + to - 1) / to * to;
+}
 
+<<<<<<< HEAD
 constexpr std::array kRest = {"*(.text)", "", "", "*(.rodata .rodata.*)", "*(.data .data.*)",
+=======
+constexpr std::array kRest = {"*(.text .text.*)",     "", "", "*(.rodata .rodata.*)", "*(.data .data.*)",
+>>>>>>> toolchain
                               "*(.bss .bss.* COMMON)"};
 
 constexpr std::array kNames = {".text", ".text.unlikely", ".text.resume", ".rodata", ".data", ".bss"};
@@ -176,8 +185,7 @@ SECTIONS
 
 std::string script(const Plan &plan, size_t isa, bool stackmaps, bool sites) {
     std::string named, tail = "  __popcorn_sites = .; __popcorn_sites_end = .;\n", tail_header;
-    for (const std::string &name : plan.named)
-        named += fmt::format("  {0} : ALIGN(16) {{ *({0}) }} :data\n", name);
+    for (const std::string &name : plan.named) named += fmt::format("  {0} : ALIGN(16) {{ *({0}) }} :data\n", name);
     if (sites || stackmaps) {
         tail_header = "  sites PT_LOAD FLAGS(4);\n";
         tail = fmt::format("  . = ALIGN(0x10000);\n  {0} : ALIGN(64) {{ __popcorn_sites = .; KEEP(*({0})) "
@@ -188,8 +196,7 @@ std::string script(const Plan &plan, size_t isa, bool stackmaps, bool sites) {
                        fmt::arg("cold", area_text(plan, kCold, isa)), fmt::arg("resume", area_text(plan, kResume, isa)),
                        fmt::arg("rodata", area_text(plan, kRodata, isa)), fmt::arg("data", area_text(plan, kData, isa)),
                        fmt::arg("bss", area_text(plan, kBss, isa)), fmt::arg("named", named), fmt::arg("tail", tail),
-                       fmt::arg("tail_header", tail_header),
-                       fmt::arg("discard", sites ? "*(.llvm_stackmaps) " : ""),
+                       fmt::arg("tail_header", tail_header), fmt::arg("discard", sites ? "*(.llvm_stackmaps) " : ""),
                        fmt::arg("frames", up(std::max(plan.frames[0], plan.frames[1]) + 8, 8)));
 }
 

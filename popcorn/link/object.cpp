@@ -25,8 +25,10 @@ Result<void> read_symbols(const Elf &file, Object &object) {
         if (!flags) return invalid(object.path, flags.takeError());
         if (!name) return invalid(object.path, name.takeError());
         if (!(*flags & SymbolRef::SF_Global) || name->empty()) continue;
-        if (!(*flags & SymbolRef::SF_Undefined)) object.defined.insert(name->str());
-        else if (!(*flags & SymbolRef::SF_Weak)) object.undefined.insert(name->str());
+        if (!(*flags & SymbolRef::SF_Undefined))
+            object.defined.insert(name->str());
+        else if (!(*flags & SymbolRef::SF_Weak))
+            object.undefined.insert(name->str());
     }
     return {};
 }
@@ -43,7 +45,8 @@ Result<Object> read(llvm::MemoryBufferRef buffer, const std::string &path) {
         auto name = section.getName();
         if (!name) return invalid(path, name.takeError());
         if (!(flags & llvm::ELF::SHF_ALLOC)) continue;
-        object.sections.push_back({name->str(), section.getSize(), std::max<uint64_t>(section.getAlignment().value(), 1),
+        object.sections.push_back({name->str(), section.getSize(),
+                                   std::max<uint64_t>(section.getAlignment().value(), 1),
                                    (flags & llvm::ELF::SHF_WRITE) != 0, (flags & llvm::ELF::SHF_EXECINSTR) != 0,
                                    section.getType() == llvm::ELF::SHT_NOBITS, (flags & llvm::ELF::SHF_MERGE) != 0});
     }

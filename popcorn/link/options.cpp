@@ -9,17 +9,49 @@ namespace {
 
 // Options that change nothing here: the layout is fixed, everything is static.
 constexpr std::array kIgnored = {
-    "--start-group", "--end-group", "-(", "-)", "--as-needed", "--no-as-needed", "--gc-sections", "--no-gc-sections",
-    "-static", "-Bstatic", "-Bdynamic", "--export-dynamic", "-E", "--no-export-dynamic", "--eh-frame-hdr", "-n",
-    "--no-eh-frame-hdr", "-no-pie", "-pie", "--no-pie", "--pie", "--whole-archive", "--no-whole-archive",
-    "--no-undefined", "-d", "--warn-common", "--fatal-warnings", "--no-fatal-warnings", "--build-id", "-g", "-X",
-    "--build-id=sha1", "--allow-multiple-definition", "--enable-new-dtags", "--disable-new-dtags",
+    "--start-group",
+    "--end-group",
+    "-(",
+    "-)",
+    "--as-needed",
+    "--no-as-needed",
+    "--gc-sections",
+    "--no-gc-sections",
+    "-static",
+    "-Bstatic",
+    "-Bdynamic",
+    "--export-dynamic",
+    "-E",
+    "--no-export-dynamic",
+    "--eh-frame-hdr",
+    "-n",
+    "--no-eh-frame-hdr",
+    "-no-pie",
+    "-pie",
+    "--no-pie",
+    "--pie",
+    "--whole-archive",
+    "--no-whole-archive",
+    "--no-undefined",
+    "-d",
+    "--warn-common",
+    "--fatal-warnings",
+    "--no-fatal-warnings",
+    "--build-id",
+    "-g",
+    "-X",
+    "--build-id=sha1",
+    "--allow-multiple-definition",
+    "--enable-new-dtags",
+    "--disable-new-dtags",
 };
-constexpr std::array kIgnoredPrefixes = {"--hash-style=", "--sort-section=", "--sort-common", "-rpath=", "--rpath=",
-                                         "--color-diagnostics", "--icf=", "-plugin-opt", "--threads", "--compress-",
-                                         "--no-warn-", "--version-script=", "--dynamic-list="};
-constexpr std::array kIgnoredWithValue = {"-z", "-rpath", "--rpath", "-rpath-link", "-m", "-dynamic-linker", "-plugin",
-                                          "--hash-style", "-soname", "-h", "-T", "--version-script"};
+constexpr std::array kIgnoredPrefixes = {
+    "--hash-style=",  "--sort-section=", "--sort-common", "-rpath=",     "--rpath=",   "--color-diagnostics",
+    "--icf=",         "-plugin-opt",     "--threads",     "--compress-", "--no-warn-", "--version-script=",
+    "--dynamic-list="};
+constexpr std::array kIgnoredWithValue = {
+    "-z",      "-rpath",       "--rpath", "-rpath-link", "-m", "-dynamic-linker",
+    "-plugin", "--hash-style", "-soname", "-h",          "-T", "--version-script"};
 constexpr std::array kRefused = {"-shared", "--shared", "-Bshareable", "-r", "--relocatable"};
 
 bool is_in(const auto &list, std::string_view word) {
@@ -103,6 +135,8 @@ class Parser {
 
 } // namespace
 
-Result<Options> parse_options(const std::vector<std::string> &arguments) { return Parser(arguments).run(); }
+Result<Options> parse_options(const std::vector<std::string> &arguments) {
+    return Parser(arguments).run();
+}
 
 } // namespace hrunc::link

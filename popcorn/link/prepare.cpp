@@ -24,8 +24,9 @@ using namespace llvm;
 
 Result<void> refuse_assembly(const Module &module) {
     if (!module.getModuleInlineAsm().empty())
-        return Error(ErrorCode::kRefused, "assembly outside of functions: " + module.getModuleInlineAsm().substr(0, 80) +
-                                              ": it belongs to one ISA; build the C variant of this source");
+        return Error(ErrorCode::kRefused,
+                     "assembly outside of functions: " + module.getModuleInlineAsm().substr(0, 80) +
+                         ": it belongs to one ISA; build the C variant of this source");
     for (const Function &function : module) {
         for (const Instruction &instruction : instructions(function)) {
             const auto *call = dyn_cast<CallBase>(&instruction);
@@ -74,8 +75,10 @@ void bind_undefined(Module &module) {
     std::vector<GlobalValue *> undefined;
     for (GlobalValue &value : module.global_values()) {
         if (!value.hasExternalWeakLinkage()) continue;
-        if (is_linker_symbol(value.getName())) value.setLinkage(GlobalValue::ExternalLinkage);
-        else undefined.push_back(&value);
+        if (is_linker_symbol(value.getName()))
+            value.setLinkage(GlobalValue::ExternalLinkage);
+        else
+            undefined.push_back(&value);
     }
     for (GlobalValue *value : undefined) {
         value->replaceAllUsesWith(ConstantPointerNull::get(cast<PointerType>(value->getType())));

@@ -44,8 +44,10 @@ class Program {
             bool again = false;
             HRUNC_ASSIGN(std::set<std::string> names, missing_symbols(pair_, runtime_, work_));
             for (const std::string &name : names) {
-                if (resolver_->defines(name) && wanted.insert(name).second) again = true;
-                else missing += "\nundefined reference to `" + name + "'";
+                if (resolver_->defines(name) && wanted.insert(name).second)
+                    again = true;
+                else
+                    missing += "\nundefined reference to `" + name + "'";
             }
             if (again) continue;
             if (!missing.empty()) return Error(ErrorCode::kInvalid, missing.substr(1));

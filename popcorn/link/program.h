@@ -13,8 +13,8 @@
 
 namespace hrunc::link {
 
-// A pass over the optimised, neutral module, before it is cloned for the ISAs. What it inserts has to be valid under both
-// data layouts. Symbols that native code refers to are external in it.
+// A pass over the optimised, neutral module, before it is cloned for the ISAs. What it inserts has to be valid under
+// both data layouts. Symbols that native code refers to are external in it.
 using NeutralPass = std::function<Result<void>(llvm::Module &)>;
 
 // Makes the contents of .popcorn.sites of both executables, x86-64's first, out of the linked files. They are padded to

@@ -33,7 +33,9 @@ struct Member {
     bool taken = false;
 };
 
-Error invalid(std::string text) { return Error(ErrorCode::kInvalid, std::move(text)); }
+Error invalid(std::string text) {
+    return Error(ErrorCode::kInvalid, std::move(text));
+}
 Error invalid(const std::string &what, llvm::Error error) {
     return invalid(what + ": " + llvm::toString(std::move(error)));
 }
@@ -104,8 +106,10 @@ class Files final : public Resolver {
         }
         for (const std::string &directory : options_.search)
             if (llvm::sys::fs::exists(directory + "/lib" + name + ".so"))
-                return Error(ErrorCode::kRefused, directory + "/lib" + name + ".so: programs that move are static: build "
-                                                                              "lib" + name + ".a with popcorn-cc");
+                return Error(ErrorCode::kRefused, directory + "/lib" + name +
+                                                      ".so: programs that move are static: build "
+                                                      "lib" +
+                                                      name + ".a with popcorn-cc");
         return invalid("cannot find -l" + name);
     }
 
@@ -115,7 +119,8 @@ class Files final : public Resolver {
         buffers_.push_back(std::move(*buffer));
         llvm::MemoryBufferRef reference = buffers_.back()->getMemBufferRef();
         switch (llvm::identify_magic(reference.getBuffer())) {
-        case file_magic::archive: return add_archive(path, reference);
+        case file_magic::archive:
+            return add_archive(path, reference);
         case file_magic::elf_shared_object:
             return Error(ErrorCode::kRefused, path + ": a shared object; programs that move are static");
         default:

@@ -24,7 +24,9 @@ struct Executable {
     std::map<std::string, Symbol> symbols;
 };
 
-Error different(std::string text) { return Error(ErrorCode::kInternal, "the executables differ: " + std::move(text)); }
+Error different(std::string text) {
+    return Error(ErrorCode::kInternal, "the executables differ: " + std::move(text));
+}
 Error invalid(const std::string &what, llvm::Error error) {
     return Error(ErrorCode::kInternal, what + ": " + llvm::toString(std::move(error)));
 }
@@ -40,7 +42,8 @@ Result<void> read_symbols(Executable &file, const std::string &path) {
         if (!flags) return invalid(path, flags.takeError());
         if (!address) return invalid(path, address.takeError());
         uint8_t kind = symbol.getELFType();
-        if (*flags & SymbolRef::SF_Undefined || (kind != llvm::ELF::STT_FUNC && kind != llvm::ELF::STT_OBJECT)) continue;
+        if (*flags & SymbolRef::SF_Undefined || (kind != llvm::ELF::STT_FUNC && kind != llvm::ELF::STT_OBJECT))
+            continue;
         if (!file.symbols.try_emplace(name->str(), Symbol{*address, symbol.getSize(), kind}).second)
             twice.insert(name->str());
     }
@@ -86,8 +89,8 @@ Result<void> same_symbols(const Executable &one, const Executable &other, const 
         const Symbol &b = place->second;
         bool variable = a.kind == llvm::ELF::STT_OBJECT;
         if (a.address == b.address && a.kind == b.kind && (!variable || a.size == b.size)) continue;
-        return different(fmt::format("{}: {:#x} ({} bytes) and {:#x} ({} bytes)", name, a.address, a.size, b.address,
-                                     b.size));
+        return different(
+            fmt::format("{}: {:#x} ({} bytes) and {:#x} ({} bytes)", name, a.address, a.size, b.address, b.size));
     }
     return {};
 }

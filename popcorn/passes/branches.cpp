@@ -36,7 +36,8 @@ void lower_function(Function &function) {
         // A block may stand twice among the targets; a phi has an entry for each.
         SmallPtrSet<BasicBlock *, 16> kept;
         for (unsigned i = 0; i < branch->getNumDestinations(); i++)
-            if (BasicBlock *target = branch->getDestination(i); !kept.insert(target).second || !is_contained(successors(choice), target))
+            if (BasicBlock *target = branch->getDestination(i);
+                !kept.insert(target).second || !is_contained(successors(choice), target))
                 target->removePredecessor(&block, true);
         branch->eraseFromParent();
     }

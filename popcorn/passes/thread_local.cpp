@@ -53,8 +53,8 @@ GlobalVariable *make_image(Module &module, const Block &block) {
         at += module.getDataLayout().getTypeAllocSize(variable->getValueType());
     }
     auto *value = ConstantStruct::getAnon(context, parts, true);
-    auto *image = new GlobalVariable(module, value->getType(), true, GlobalValue::InternalLinkage, value,
-                                     "__popcorn_tls_image");
+    auto *image =
+        new GlobalVariable(module, value->getType(), true, GlobalValue::InternalLinkage, value, "__popcorn_tls_image");
     image->setAlignment(Align(16));
     return image;
 }
@@ -65,8 +65,7 @@ void describe(Module &module, const Block &block) {
     auto number = [&](uint64_t value) { return ConstantInt::get(word, value); };
     Constant *value = ConstantStruct::getAnon(
         context, {make_image(module, block), number(block.filled), number(block.size), number(block.align)});
-    auto *fresh =
-        new GlobalVariable(module, value->getType(), true, GlobalValue::ExternalLinkage, value, "");
+    auto *fresh = new GlobalVariable(module, value->getType(), true, GlobalValue::ExternalLinkage, value, "");
     if (GlobalVariable *old = module.getNamedGlobal(kDescription)) {
         old->replaceAllUsesWith(fresh);
         old->eraseFromParent();
@@ -84,7 +83,8 @@ void replace(GlobalVariable &variable, int64_t distance) {
         auto place = instruction->getIterator();
         for (unsigned i = 0; i < instruction->getNumOperands(); i++) {
             if (instruction->getOperand(i) != &variable) continue;
-            if (auto *phi = dyn_cast<PHINode>(instruction)) place = phi->getIncomingBlock(i)->getTerminator()->getIterator();
+            if (auto *phi = dyn_cast<PHINode>(instruction))
+                place = phi->getIncomingBlock(i)->getTerminator()->getIterator();
             IRBuilder<> builder(place->getParent(), place);
             Value *pointer = builder.CreateIntrinsic(Intrinsic::thread_pointer, {}, {});
             Value *address = builder.CreateConstGEP1_64(builder.getInt8Ty(), pointer, static_cast<uint64_t>(distance));

@@ -142,8 +142,10 @@ void lower_variadics(Module &module) {
     }
     for (CallBase *call : calls) lower_call(*call, module.getDataLayout());
     for (Function *function : functions) {
-        if (function->isVarArg()) lower_function(*function);
-        else lower_body(*function, nullptr);
+        if (function->isVarArg())
+            lower_function(*function);
+        else
+            lower_body(*function, nullptr);
     }
 }
 

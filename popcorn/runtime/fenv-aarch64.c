@@ -11,15 +11,23 @@ static unsigned status(void) {
     __asm__ volatile("mrs %0, fpsr" : "=r"(value));
     return (unsigned)value;
 }
-static void set_control(unsigned value) { __asm__ volatile("msr fpcr, %0" ::"r"((unsigned long)value)); }
-static void set_status(unsigned value) { __asm__ volatile("msr fpsr, %0" ::"r"((unsigned long)value)); }
+static void set_control(unsigned value) {
+    __asm__ volatile("msr fpcr, %0" ::"r"((unsigned long)value));
+}
+static void set_status(unsigned value) {
+    __asm__ volatile("msr fpsr, %0" ::"r"((unsigned long)value));
+}
 
-int fegetround(void) { return (int)(control() & FE_ROUNDING); }
+int fegetround(void) {
+    return (int)(control() & FE_ROUNDING);
+}
 int __fesetround(int round) {
     set_control((control() & ~FE_ROUNDING) | (unsigned)round);
     return 0;
 }
-int fetestexcept(int mask) { return (int)(status() & (unsigned)mask & FE_ALL_EXCEPT); }
+int fetestexcept(int mask) {
+    return (int)(status() & (unsigned)mask & FE_ALL_EXCEPT);
+}
 int feclearexcept(int mask) {
     set_status(status() & ~((unsigned)mask & FE_ALL_EXCEPT));
     return 0;

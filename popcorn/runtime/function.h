@@ -1,4 +1,5 @@
 /* For assembly: a function in a section of its own, which the aligned link gives one address on both ISAs. */
+/* clang-format off */
 #define FUNCTION(name)                                                                                                 \
     .section .text.name, "ax", %progbits;                                                                              \
     .balign 16;                                                                                                        \

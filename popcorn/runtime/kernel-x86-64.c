@@ -15,10 +15,10 @@ enum { kMissing = -38 }; // -ENOSYS
 
 // Open flags by number: {portable, here}. The other ones are equal.
 static const int kOpenFlags[][2] = {
-    {040000, 0200000},   // O_DIRECTORY
-    {0100000, 0400000},  // O_NOFOLLOW
-    {0200000, 040000},   // O_DIRECT
-    {0400000, 0100000},  // O_LARGEFILE
+    {040000, 0200000},  // O_DIRECTORY
+    {0100000, 0400000}, // O_NOFOLLOW
+    {0200000, 040000},  // O_DIRECT
+    {0400000, 0100000}, // O_LARGEFILE
 };
 
 static long map_flags(long flags, int from, int to) {
@@ -50,9 +50,16 @@ struct portable_stat {
 _Static_assert(sizeof(struct native_stat) == 144 && sizeof(struct portable_stat) == 128, "struct stat");
 
 static void convert_stat(struct portable_stat *to, const struct native_stat *from) {
-    *to = (struct portable_stat){.dev = from->dev, .ino = from->ino, .mode = from->mode, .nlink = (unsigned)from->nlink,
-                                 .uid = from->uid, .gid = from->gid, .rdev = from->rdev, .size = from->size,
-                                 .blksize = (int)from->blksize, .blocks = from->blocks};
+    *to = (struct portable_stat){.dev = from->dev,
+                                 .ino = from->ino,
+                                 .mode = from->mode,
+                                 .nlink = (unsigned)from->nlink,
+                                 .uid = from->uid,
+                                 .gid = from->gid,
+                                 .rdev = from->rdev,
+                                 .size = from->size,
+                                 .blksize = (int)from->blksize,
+                                 .blocks = from->blocks};
     for (int i = 0; i < 6; i++) to->times[i] = from->times[i];
 }
 
@@ -129,25 +136,38 @@ static long fcntl(long a, long b, long c, kernel_entry *enter) {
 static inline __attribute__((always_inline)) long convert(kernel_entry *enter, long n, long a, long b, long c, long d,
                                                           long e, long f) {
     switch (n) {
-    case 79: return stat_call(__NR_newfstatat, a, b, c, d);
-    case 80: return stat_call(__NR_fstat, a, b, 0, 0);
-    case 21: return epoll_ctl(a, b, c, (const struct portable_event *)d);
+    case 79:
+        return stat_call(__NR_newfstatat, a, b, c, d);
+    case 80:
+        return stat_call(__NR_fstat, a, b, 0, 0);
+    case 21:
+        return epoll_ctl(a, b, c, (const struct portable_event *)d);
     case 22:
     case 441: {
         long r = enter(n == 22 ? __NR_epoll_pwait : __NR_epoll_pwait2, a, b, c, d, e, f);
         if (r > 0) widen_events((void *)b, r);
         return r;
     }
-    case 25: return fcntl(a, b, c, enter);
-    case 56: return enter(__NR_openat, a, b, map_flags(c, 0, 1), d, 0, 0);
-    case 437: return openat2(a, b, (const unsigned long *)c, d, enter);
-    case 59: return enter(__NR_pipe2, a, map_flags(b, 0, 1), 0, 0, 0, 0);
-    case 180: return enter(__NR_mq_open, a, map_flags(b, 0, 1), c, d, 0, 0);
-    case 262: return enter(__NR_fanotify_init, a, map_flags(b, 0, 1), 0, 0, 0, 0);
-    case 265: return enter(__NR_open_by_handle_at, a, b, map_flags(c, 0, 1), 0, 0, 0);
-    case 191: return semctl(a, b, c, d);
-    case 220: return enter(__NR_clone, a, b, c, e, d, 0);
-    case 38: return enter(__NR_renameat2, a, b, c, d, 0, 0);
+    case 25:
+        return fcntl(a, b, c, enter);
+    case 56:
+        return enter(__NR_openat, a, b, map_flags(c, 0, 1), d, 0, 0);
+    case 437:
+        return openat2(a, b, (const unsigned long *)c, d, enter);
+    case 59:
+        return enter(__NR_pipe2, a, map_flags(b, 0, 1), 0, 0, 0, 0);
+    case 180:
+        return enter(__NR_mq_open, a, map_flags(b, 0, 1), c, d, 0, 0);
+    case 262:
+        return enter(__NR_fanotify_init, a, map_flags(b, 0, 1), 0, 0, 0, 0);
+    case 265:
+        return enter(__NR_open_by_handle_at, a, b, map_flags(c, 0, 1), 0, 0, 0);
+    case 191:
+        return semctl(a, b, c, d);
+    case 220:
+        return enter(__NR_clone, a, b, c, e, d, 0);
+    case 38:
+        return enter(__NR_renameat2, a, b, c, d, 0, 0);
     }
     if ((unsigned long)n >= sizeof kNumbers / sizeof *kNumbers || !kNumbers[n]) return kMissing;
     return enter(kNumbers[n] - 1, a, b, c, d, e, f);

@@ -17,7 +17,8 @@ int main(void) {
     printf("%.14g %.14g %.14g\n", tgamma(x), erf(x), log1p(tiny));
     printf("%.9g %.9g %.9g\n", (double)sinf(f), (double)powf(f, 3), (double)sqrtf(f));
     printf("%ld %lld %d\n", lround(y), llrint(x), ilogb(x));
-    int e; double m = frexp(x, &e);
+    int e;
+    double m = frexp(x, &e);
     printf("%.17g %d %.17g\n", m, e, ldexp(m, 10));
     printf("%.15Lg %.15Lg %.15Lg\n", l * l / 3, sqrtl(l), floorl(-l));
     printf("%.12Lg %.12Lg %.12Lg\n", sinl(l), expl(l), powl(l, 2.5L));

@@ -1,12 +1,12 @@
 /* The program's start: argc, argv, environment and auxiliary vector move from the kernel's stack, which differs
  * between the ISAs, to memory below 2^47, and main runs on the first of two stack regions of equal size. */
+#include "popcorn_stacks.h"
+#include "syscall.h"
 #include <elf.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include "popcorn_stacks.h"
-#include "syscall.h"
 
 #define STACK_DEFAULT (8ul << 20)
 #define STACK_LARGEST (1ul << 30)
@@ -18,62 +18,63 @@ _Noreturn void __popcorn_start_process(void (*)(long *), long *, void *const[2],
 
 hidden struct popcorn_stacks __popcorn_main_stacks;
 
-static size_t stack_size(void)
-{
-	unsigned long limit[2];
-	if (__syscall(SYS_prlimit64, 0, RLIMIT_STACK, 0, limit) < 0) return STACK_DEFAULT;
-	if (limit[0] > STACK_LARGEST) return limit[0] == ~0ul ? STACK_DEFAULT : STACK_LARGEST;
-	return limit[0] < STACK_GUARD ? STACK_GUARD : limit[0] & -STACK_GUARD;
+static size_t stack_size(void) {
+    unsigned long limit[2];
+    if (__syscall(SYS_prlimit64, 0, RLIMIT_STACK, 0, limit) < 0) return STACK_DEFAULT;
+    if (limit[0] > STACK_LARGEST) return limit[0] == ~0ul ? STACK_DEFAULT : STACK_LARGEST;
+    return limit[0] < STACK_GUARD ? STACK_GUARD : limit[0] & -STACK_GUARD;
 }
 
-static char *copy_text(const char *text, char **at)
-{
-	char *copy = *at;
-	while ((*(*at)++ = *text++));
-	return copy;
+static char *copy_text(const char *text, char **at) {
+    char *copy = *at;
+    while ((*(*at)++ = *text++))
+        ;
+    return copy;
 }
 
-static size_t length(const char *text)
-{
-	size_t n = 0;
-	while (text[n]) n++;
-	return n + 1;
+static size_t length(const char *text) {
+    size_t n = 0;
+    while (text[n]) n++;
+    return n + 1;
 }
 
-static int is_text(unsigned long key) { return key == AT_EXECFN || key == AT_PLATFORM || key == AT_BASE_PLATFORM; }
+static int is_text(unsigned long key) {
+    return key == AT_EXECFN || key == AT_PLATFORM || key == AT_BASE_PLATFORM;
+}
 
 /* The words from argc to the end of the auxiliary vector, followed by what they point to. */
-static long *copy_block(long *sp)
-{
-	size_t texts = 16, words = 1, auxv;
-	for (int terminators = 0; terminators < 2; words++) {
-		if (sp[words]) texts += length((char *)sp[words]);
-		else terminators++;
-	}
-	auxv = words;
-	for (; sp[words]; words += 2)
-		if (is_text(sp[words])) texts += length((char *)sp[words + 1]);
-	words += 2;
-	long *block = mmap(0, words * sizeof *block + texts, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	char *at = (char *)(block + words);
-	for (size_t i = 0; i < auxv; i++) block[i] = i && sp[i] ? (long)copy_text((char *)sp[i], &at) : sp[i];
-	for (size_t i = auxv; i < words; i += 2) {
-		block[i] = sp[i];
-		block[i + 1] = is_text(sp[i]) ? (long)copy_text((char *)sp[i + 1], &at) : sp[i + 1];
-		if (sp[i] == AT_RANDOM) {
-			for (int k = 0; k < 16; k++) at[k] = ((char *)sp[i + 1])[k];
-			block[i + 1] = (long)at;
-			at += 16;
-		}
-	}
-	return block;
+static long *copy_block(long *sp) {
+    size_t texts = 16, words = 1, auxv;
+    for (int terminators = 0; terminators < 2; words++) {
+        if (sp[words])
+            texts += length((char *)sp[words]);
+        else
+            terminators++;
+    }
+    auxv = words;
+    for (; sp[words]; words += 2)
+        if (is_text(sp[words])) texts += length((char *)sp[words + 1]);
+    words += 2;
+    long *block = mmap(0, words * sizeof *block + texts, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *at = (char *)(block + words);
+    for (size_t i = 0; i < auxv; i++) block[i] = i && sp[i] ? (long)copy_text((char *)sp[i], &at) : sp[i];
+    for (size_t i = auxv; i < words; i += 2) {
+        block[i] = sp[i];
+        block[i + 1] = is_text(sp[i]) ? (long)copy_text((char *)sp[i + 1], &at) : sp[i + 1];
+        if (sp[i] == AT_RANDOM) {
+            for (int k = 0; k < 16; k++) at[k] = ((char *)sp[i + 1])[k];
+            block[i + 1] = (long)at;
+            at += 16;
+        }
+    }
+    return block;
 }
 
-static void on_stack(long *block)
-{
-	__libc_start_main(main, (int)block[0], (char **)(block + 1), 0, 0, 0);
+static void on_stack(long *block) {
+    __libc_start_main(main, (int)block[0], (char **)(block + 1), 0, 0, 0);
 }
 
+<<<<<<< HEAD
 _Noreturn void __popcorn_start_c(long *sp)
 {
 	size_t size = stack_size();
@@ -84,4 +85,15 @@ _Noreturn void __popcorn_start_c(long *sp)
 		__popcorn_main_stacks.base[i] = p + STACK_GUARD;
 	}
 	__popcorn_start_process(on_stack, copy_block(sp), __popcorn_main_stacks.base, size);
+=======
+_Noreturn void __popcorn_start_c(long *sp) {
+    size_t size = stack_size();
+    __popcorn_main_stacks.size = size;
+    for (int i = 0; i < 2; i++) {
+        char *p = mmap(0, size + STACK_GUARD, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (p == MAP_FAILED || __syscall(SYS_mprotect, p + STACK_GUARD, size, PROT_READ | PROT_WRITE)) __builtin_trap();
+        __popcorn_main_stacks.base[i] = p + STACK_GUARD;
+    }
+    __popcorn_call_on_stack(on_stack, copy_block(sp), (char *)__popcorn_main_stacks.base[0] + size);
+>>>>>>> toolchain
 }

@@ -1,3 +1,5 @@
 #include <math.h>
 
-double copysign(double x, double y) { return __builtin_copysign(x, y); }
+double copysign(double x, double y) {
+    return __builtin_copysign(x, y);
+}

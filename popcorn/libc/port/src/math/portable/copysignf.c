@@ -1,3 +1,5 @@
 #include <math.h>
 
-float copysignf(float x, float y) { return __builtin_copysignf(x, y); }
+float copysignf(float x, float y) {
+    return __builtin_copysignf(x, y);
+}

@@ -1,3 +1,5 @@
 #include <math.h>
 
-double fabs(double x) { return __builtin_fabs(x); }
+double fabs(double x) {
+    return __builtin_fabs(x);
+}

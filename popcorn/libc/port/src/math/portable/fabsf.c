@@ -1,3 +1,5 @@
 #include <math.h>
 
-float fabsf(float x) { return __builtin_fabsf(x); }
+float fabsf(float x) {
+    return __builtin_fabsf(x);
+}

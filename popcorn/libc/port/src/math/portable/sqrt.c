@@ -1,3 +1,5 @@
 #include <math.h>
 
-double sqrt(double x) { return __builtin_sqrt(x); }
+double sqrt(double x) {
+    return __builtin_sqrt(x);
+}

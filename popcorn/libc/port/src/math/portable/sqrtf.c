@@ -1,3 +1,5 @@
 #include <math.h>
 
-float sqrtf(float x) { return __builtin_sqrtf(x); }
+float sqrtf(float x) {
+    return __builtin_sqrtf(x);
+}

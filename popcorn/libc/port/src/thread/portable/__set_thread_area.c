@@ -2,4 +2,6 @@
 
 hidden int __popcorn_set_thread_pointer(void *);
 
-int __set_thread_area(void *p) { return __popcorn_set_thread_pointer(p); }
+int __set_thread_area(void *p) {
+    return __popcorn_set_thread_pointer(p);
+}
