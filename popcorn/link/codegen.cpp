@@ -20,18 +20,11 @@ void start_code_generators() {
     LLVMInitializeAArch64Target();
     LLVMInitializeAArch64TargetMC();
     LLVMInitializeAArch64AsmPrinter();
-<<<<<<< HEAD
     // With the first two aarch64 would make jump tables of its own, and one variable out of several. The third lets
     // recorded values stay in registers, the last one keeps the stack pointer in place during calls.
     const char *options[] = {"popcorn-ld", "-aarch64-enable-atomic-cfg-tidy=false",
                              "-aarch64-enable-global-merge=false", "-use-registers-for-deopt-values",
                              "-no-x86-call-frame-opt"};
-=======
-    // With the first two aarch64 would make jump tables of its own, and one variable out of several. The last one lets
-    // recorded values stay in registers.
-    const char *options[] = {"popcorn-ld", "-aarch64-enable-atomic-cfg-tidy=false",
-                             "-aarch64-enable-global-merge=false", "-use-registers-for-deopt-values"};
->>>>>>> toolchain
     llvm::cl::ParseCommandLineOptions(static_cast<int>(std::size(options)), options);
 }
 

@@ -101,12 +101,7 @@ uint64_t up(uint64_t value, uint64_t to) {
     return (value + to - 1) / to * to;
 }
 
-<<<<<<< HEAD
-constexpr std::array kRest = {"*(.text)", "", "", "*(.rodata .rodata.*)", "*(.data .data.*)",
-=======
-constexpr std::array kRest = {"*(.text .text.*)",     "", "", "*(.rodata .rodata.*)", "*(.data .data.*)",
->>>>>>> toolchain
-                              "*(.bss .bss.* COMMON)"};
+constexpr std::array kRest = {"*(.text)", "", "", "*(.rodata .rodata.*)", "*(.data .data.*)", "*(.bss .bss.* COMMON)"};
 
 constexpr std::array kNames = {".text", ".text.unlikely", ".text.resume", ".rodata", ".data", ".bss"};
 

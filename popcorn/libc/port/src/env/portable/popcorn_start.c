@@ -74,18 +74,6 @@ static void on_stack(long *block) {
     __libc_start_main(main, (int)block[0], (char **)(block + 1), 0, 0, 0);
 }
 
-<<<<<<< HEAD
-_Noreturn void __popcorn_start_c(long *sp)
-{
-	size_t size = stack_size();
-	__popcorn_main_stacks.size = size;
-	for (int i = 0; i < 2; i++) {
-		char *p = mmap(0, size + STACK_GUARD, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-		if (p == MAP_FAILED || __syscall(SYS_mprotect, p + STACK_GUARD, size, PROT_READ | PROT_WRITE)) __builtin_trap();
-		__popcorn_main_stacks.base[i] = p + STACK_GUARD;
-	}
-	__popcorn_start_process(on_stack, copy_block(sp), __popcorn_main_stacks.base, size);
-=======
 _Noreturn void __popcorn_start_c(long *sp) {
     size_t size = stack_size();
     __popcorn_main_stacks.size = size;
@@ -94,6 +82,5 @@ _Noreturn void __popcorn_start_c(long *sp) {
         if (p == MAP_FAILED || __syscall(SYS_mprotect, p + STACK_GUARD, size, PROT_READ | PROT_WRITE)) __builtin_trap();
         __popcorn_main_stacks.base[i] = p + STACK_GUARD;
     }
-    __popcorn_call_on_stack(on_stack, copy_block(sp), (char *)__popcorn_main_stacks.base[0] + size);
->>>>>>> toolchain
+    __popcorn_start_process(on_stack, copy_block(sp), __popcorn_main_stacks.base, size);
 }
