@@ -1,0 +1,108 @@
+# Programs built by popcorn-cc, of several threads, move between the two guests, and go on where they were dumped.
+
+setup_file() {
+    load lib.bash
+    "$root/dev" toolchain >"$work/toolchain.log" 2>&1 || { tail -n 20 "$work/toolchain.log" >&2; return 1; }
+    e2e_up
+    local isa programs=$work/portable
+    rm -rf "$programs"
+    mkdir -p "$programs/root/app"
+    "$root/build/toolchain/root/bin/popcorn-cc" -O2 -pthread -o "$programs/threads" "$root/tests/programs/portable/threads.c"
+    for isa in x86-64 aarch64; do
+        cp "$programs"/threads_* "$programs/root/app"
+        cp "$programs/threads_$isa" "$programs/root/app/threads"
+        tar -C "$programs/root" --owner=0 --group=0 -cf "$programs/$isa.tar" app
+        "$rig" put "$isa" "$programs/$isa.tar" /programs/portable.tar
+        guest "$isa" docker import /programs/portable.tar portable:test
+    done
+}
+
+setup() {
+    load lib.bash
+    remove box
+}
+
+teardown() {
+    [ -n "$BATS_TEST_COMPLETED" ] || "$rig" collect "$work/evidence/portable-$BATS_TEST_NUMBER" || true
+    remove box
+}
+
+logs() {
+    guest "$1" docker logs box 2>/dev/null
+}
+
+has_lines() {
+    [ "$(logs "$1" | wc -l)" -ge "$2" ]
+}
+
+run_threads() {
+    guest x86-64 docker run -d --name box --runtime hrunc "$@" portable:test /app/threads 50
+    wait_for 60 "first lines" has_lines x86-64 3
+}
+
+# Every line of both hosts once, in order, each saying that all is as it was.
+unbroken() {
+    { logs x86-64; logs aarch64; } | sort -t ' ' -k 2 -n >"$work/lines"
+    ! grep -v ' ok$' "$work/lines"
+    cut -d ' ' -f 2 "$work/lines" | diff - <(seq 0 $(($(wc -l <"$work/lines") - 1)))
+}
+
+nothing_left() {
+    [ -z "$(leftovers x86-64)" ] && [ -z "$(leftovers aarch64)" ]
+}
+
+@test "a program of three threads moves there and back, twice" {
+    run_threads -p 127.0.0.1:7777:7000 --memory 64m
+    local round lines
+    for round in 1 2; do
+        lines=$(logs aarch64 | wc -l)
+        move box x86-64 aarch64 "there$round" portable:test /app/threads 50
+        wait_for 60 "lines on aarch64" has_lines aarch64 $((lines + 3))
+        lines=$(logs x86-64 | wc -l)
+        move box aarch64 x86-64 "back$round"
+        wait_for 60 "lines after the return" has_lines x86-64 $((lines + 3))
+    done
+    unbroken
+    shell x86-64 '[ "$(ls /proc/$(docker inspect -f "{{.State.Pid}}" box)/task | wc -l)" = 3 ]'
+    nothing_left
+}
+
+@test "one checkpoint restores on the host that it was made on and on the other" {
+    run_threads
+    guest x86-64 docker checkpoint create box both
+    sleep 2
+    guest aarch64 docker create --name box --runtime hrunc portable:test /app/threads 50
+    "$rig" send x86-64 aarch64 "$(checkpoints x86-64 box)/both" "$(checkpoints aarch64 box)/both"
+    local before
+    before=$(logs x86-64 | wc -l)
+    guest x86-64 docker start --checkpoint both box
+    guest aarch64 docker start --checkpoint both box
+    wait_for 60 "lines on x86-64" has_lines x86-64 $((before + 3))
+    wait_for 60 "lines on aarch64" has_lines aarch64 3
+    # Both go on from the same line.
+    [ "$(logs x86-64 | sed -n "$((before + 1))p")" = "$(logs aarch64 | head -n 1)" ]
+    ! { logs x86-64; logs aarch64; } | grep -v ' ok$'
+    nothing_left
+}
+
+@test "with --leave-running it runs on, and the checkpoint restores elsewhere" {
+    run_threads
+    guest x86-64 docker checkpoint create --leave-running box left
+    local before
+    before=$(logs x86-64 | wc -l)
+    wait_for 60 "lines on x86-64" has_lines x86-64 $((before + 3))
+    guest aarch64 docker create --name box --runtime hrunc portable:test /app/threads 50
+    "$rig" send x86-64 aarch64 "$(checkpoints x86-64 box)/left" "$(checkpoints aarch64 box)/left"
+    guest aarch64 docker start --checkpoint left box
+    wait_for 60 "lines on aarch64" has_lines aarch64 3
+    nothing_left
+}
+
+@test "its seccomp filter and its user go along" {
+    run_threads --user 1234:5678
+    move box x86-64 aarch64 there --user 1234:5678 portable:test /app/threads 50
+    wait_for 60 "lines on aarch64" has_lines aarch64 3
+    shell aarch64 'status=/proc/$(docker inspect -f "{{.State.Pid}}" box)/status
+        grep -q "^Seccomp:.2" $status && grep -q "^Uid:.1234.1234.1234.1234" $status'
+    nothing_left
+}
