@@ -110,7 +110,7 @@ unbroken() {
 census() {
     shell "$1" '
         ps -e -o comm= | grep -vE "^(kworker|ps|sh|sshd|ssh|rig|sleep)" | sort | uniq -c
-        cut -d" " -f2 /proc/mounts | sed -E "s/[0-9a-f]{64}/ID/g; s/pid[0-9]+//" | sort | uniq -c
+        cut -d" " -f2 /proc/mounts | sed -E "s/[0-9a-f]{64}/ID/g; s,netns/[0-9a-f]+,netns/ID," | sort | uniq -c
         find /sys/fs/cgroup -type d | sed -E "s/[0-9a-f]{64}/ID/g" | sort | uniq -c
         find /run/hrunc /run/docker/runtime-runc /run/containerd/io.containerd.runtime.v2.task /tmp -mindepth 1 2>/dev/null |
             grep -v "^/tmp/ctrd-checkpoint" | sed -E "s/[0-9a-f]{64}/ID/g" | sort'
