@@ -83,12 +83,13 @@ build_one() (
     if [[ ${suite_packages[$suite]} ]]; then include+=,${suite_packages[$suite]// /,}; fi
     if (($(id -u) != 0)); then mode=unshare; fi
 
+    # mmdebstrap names a descriptor to dash, which knows only those of one digit: what a caller has open is closed.
     PATH=$PATH:/usr/sbin:/sbin mmdebstrap --mode="$mode" --variant=extract --format=null \
         --architectures="$deb_arch" --include="$include" \
         --aptopt='APT::Install-Recommends "false"' \
         --setup-hook="sh '$work/rootfs' setup \"\$1\" '$work'" \
         --extract-hook="sh '$work/rootfs' finish \"\$1\" '$work'" \
-        "$suite" - "$work/sources.list" >"$work/log" 2>&1 ||
+        "$suite" - "$work/sources.list" >"$work/log" 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- ||
         { tail -n 30 "$work/log" >&2
           cp "$work/log" "$rig_cache/build-$suite-$isa.log"
           die "$suite-$isa: mmdebstrap failed; all of its output: $rig_cache/build-$suite-$isa.log"; }
