@@ -110,6 +110,19 @@ wait_for() {
     done
 }
 
+# What the container box has printed on a host, and whether it is so many lines by now.
+logs() {
+    guest "$1" docker logs box 2>/dev/null
+}
+
+has_lines() {
+    [ "$(logs "$1" | wc -l)" -ge "$2" ]
+}
+
+nothing_left() {
+    [ -z "$(leftovers x86-64)" ] && [ -z "$(leftovers aarch64)" ]
+}
+
 running() {
     [ "$(guest "$1" docker inspect -f '{{.State.Running}}' "$2")" = true ]
 }

@@ -15,14 +15,6 @@ teardown() {
     remove box
 }
 
-logs() {
-    guest "$1" docker logs box 2>/dev/null
-}
-
-has_lines() {
-    [ "$(logs "$1" | wc -l)" -ge "$2" ]
-}
-
 # there_and_back CREATE-OPTIONS... IMAGE COMMAND...: starts the container on x86-64, moves it to aarch64 and back; on each
 # host it must go on writing lines.
 there_and_back() {
@@ -35,8 +27,7 @@ there_and_back() {
     move box aarch64 x86-64 back "$@"
     wait_for 60 "lines after the return" has_lines x86-64 $((before + 2))
     running x86-64 box
-    [ -z "$(leftovers x86-64)" ]
-    [ -z "$(leftovers aarch64)" ]
+    nothing_left
 }
 
 # Every tick of both hosts once, in order, each saying that all is as it was.

@@ -27,14 +27,6 @@ teardown() {
     remove box
 }
 
-logs() {
-    guest "$1" docker logs box 2>/dev/null
-}
-
-has_lines() {
-    [ "$(logs "$1" | wc -l)" -ge "$2" ]
-}
-
 run_threads() {
     guest x86-64 docker run -d --name box --runtime hrunc "$@" portable:test /app/threads 50
     wait_for 60 "first lines" has_lines x86-64 3
@@ -45,10 +37,6 @@ unbroken() {
     { logs x86-64; logs aarch64; } | sort -t ' ' -k 2 -n >"$work/lines"
     ! grep -v ' ok$' "$work/lines"
     cut -d ' ' -f 2 "$work/lines" | diff - <(seq 0 $(($(wc -l <"$work/lines") - 1)))
-}
-
-nothing_left() {
-    [ -z "$(leftovers x86-64)" ] && [ -z "$(leftovers aarch64)" ]
 }
 
 @test "a program of three threads moves there and back, twice" {

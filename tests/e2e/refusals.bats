@@ -18,14 +18,10 @@ teardown() {
     remove box
 }
 
-has_lines() {
-    [ "$(guest "$1" docker logs box 2>/dev/null | wc -l)" -ge "$2" ]
-}
-
 goes_on() {
     local before
     running "$1" box
-    before=$(guest "$1" docker logs box 2>/dev/null | wc -l)
+    before=$(logs "$1" | wc -l)
     wait_for 30 "the container to go on" has_lines "$1" $((before + 2))
 }
 
@@ -34,10 +30,6 @@ refused() {
     run guest "$@"
     echo "$output"
     [ "$status" -ne 0 ]
-}
-
-nothing_left() {
-    [ -z "$(leftovers x86-64)" ] && [ -z "$(leftovers aarch64)" ]
 }
 
 # send_checkpoint NAME: of container box, from x86-64 to aarch64.
