@@ -246,12 +246,24 @@ Result<void> Work::move_process(const DumpedProcess &process, Threads &threads) 
     return write_memory(process, mm_image, memory, programs);
 }
 
+Result<void> check_privileges(const std::vector<Core *> &cores) {
+    for (const Core *core : cores)
+        if (core->thread().credentials().no_new_privileges() == 0)
+            return Error(ErrorCode::kRefused,
+                         "may gain privileges, which the new container forbids (no-new-privileges): "
+                         "criu 3.17 forgets that setting; checkpoint it with a newer criu");
+    return {};
+}
+
 Result<void> Work::process(const DumpedProcess &process) {
     HRUNC_ASSIGN(Threads threads, read_threads(process));
     const Core &leader = *threads.cores.front();
     if (!cgroup_set_)
         cgroup_set_ = leader.thread().has_cgroup_set() ? leader.thread().cgroup_set() : leader.task().cgroup_set();
-    if (changes_isa() && process.alive()) HRUNC_TRY(move_process(process, threads));
+    if (changes_isa() && process.alive()) {
+        if (request_.no_new_privileges) HRUNC_TRY(check_privileges(threads.cores));
+        HRUNC_TRY(move_process(process, threads));
+    }
     unsigned capabilities = 0;
     for (std::size_t i = 0; i < threads.cores.size(); ++i) {
         if (changes_isa() && !process.alive()) recode_dead(*threads.cores[i], report_.to);

@@ -33,6 +33,9 @@ struct Request {
     // The OCI profile (linux.seccomp of the new container's config.json, as JSON text). Empty: the container has none.
     // A process with a filter where the container has no profile is refused, and so is the reverse.
     std::string seccomp_profile;
+    // The new container forbids new privileges (process.noNewPrivileges). A process that moves to the other ISA without
+    // that setting is refused: CRIU 3.17 forgets it.
+    bool no_new_privileges = false;
     // New cgroup path for each old one that the images name; empty leaves cgroup.img as it is. The container's old id,
     // as the path's last component names it, is replaced wherever it stands.
     std::string cgroup_path; // of the new container, as /proc/PID/cgroup would name it; empty: unchanged

@@ -67,6 +67,7 @@ Result<recode::Request> request_from(const Options &options) {
         HRUNC_ASSIGN_IN(oci::Bundle bundle, oci::read_bundle(options.bundle), "--bundle");
         request.root = bundle.root;
         request.seccomp_profile = bundle.seccomp;
+        request.no_new_privileges = bundle.no_new_privileges;
         for (const oci::Mount &mount : bundle.mounts)
             if (mount.bind) request.mounts[mount.destination] = mount.source;
     }

@@ -58,6 +58,7 @@ Result<void> RestoreHooks::recode(criu_rpc::Options &options) {
     for (const oci::Mount &mount : bundle.mounts)
         if (mount.bind) request.mounts[mount.destination] = mount.source;
     request.seccomp_profile = bundle.seccomp;
+    request.no_new_privileges = bundle.no_new_privileges;
     request.cgroup_path = cgroup_of(container_);
     HRUNC_ASSIGN(recode::Report report, recode::recode(request));
     for (const std::string &note : report.notes) log(LogLevel::kInfo, note);

@@ -421,6 +421,7 @@ TEST(RecodeX86, RefusesThirtyTwoBitTasksAndShadowStacks) {
                     scratch.path() / "root",
                     {},
                     {},
+                    false,
                     {}};
     write_programs(request.root, Isa::kAarch64);
     auto refusal = [&](auto spoil) {
@@ -456,6 +457,20 @@ TEST(RecodeX86, RefusesThirtyTwoBitTasksAndShadowStacks) {
                   stack.set_flags(0);
               }),
               "process 7 (/app/hello): its alternate signal stack of 4096 bytes is smaller than aarch64's least, 5120");
+}
+
+TEST_P(Recode, RefusesAProcessThatHasLostNoNewPrivileges) {
+    request_.no_new_privileges = true;
+    EXPECT_EQ(refusal(), "process 7 (/app/hello): may gain privileges, which the new container forbids "
+                         "(no-new-privileges): criu 3.17 forgets that setting; checkpoint it with a newer criu");
+}
+
+TEST_P(Recode, KeepsNoNewPrivileges) {
+    request_.no_new_privileges = true;
+    checkpoint_.core.mutable_thread()->mutable_credentials()->set_no_new_privileges(1);
+    Result<Report> report = run();
+    ASSERT_TRUE(report.ok()) << report.error().text();
+    EXPECT_EQ(only<images::Core>("core-7.img").thread().credentials().no_new_privileges(), 1U);
 }
 
 } // namespace
