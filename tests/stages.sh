@@ -86,7 +86,6 @@ stage_rig() {
     tests/rig/rig down >/dev/null 2>&1 || true
 }
 
-# Not among the default ones: it builds the compiler, the C library and programs.
 stage_toolchain() {
     deps_tests
     step "toolchain build" ./dev toolchain
@@ -96,7 +95,7 @@ stage_toolchain() {
 
 run_stages() {
     local stages=("$@") stage
-    [ ${#stages[@]} -gt 0 ] || stages=(lint unit asan fuzz rig)
+    [ ${#stages[@]} -gt 0 ] || stages=(lint unit asan fuzz toolchain rig)
     mkdir -p "$logs"
     local began=$SECONDS
     for stage in "${stages[@]}"; do
@@ -106,7 +105,7 @@ run_stages() {
                 tests/rig/rig deps
                 bats_file "$stage" ;;
             *)
-                declare -F "stage_$stage" >/dev/null || die "no stage \"$stage\"; stages: lint unit asan fuzz rig toolchain, or a .bats file"
+                declare -F "stage_$stage" >/dev/null || die "no stage \"$stage\"; stages: lint unit asan fuzz toolchain rig, or a .bats file"
                 "stage_$stage" ;;
         esac
         say "$stage done after $((SECONDS - began)) s: $passed passed, $failed failed, $skipped skipped"

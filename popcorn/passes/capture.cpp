@@ -25,7 +25,7 @@ bool is_skipped(const llvm::Function &function) {
     for (const llvm::Instruction &instruction : llvm::instructions(function)) {
         const auto *call = llvm::dyn_cast<llvm::CallBase>(&instruction);
         if (call == nullptr) continue;
-        if (call->hasFnAttr(llvm::Attribute::ReturnsTwice)) return true;
+        if (call->hasFnAttr(llvm::Attribute::ReturnsTwice) && !is_setjmp(*call)) return true;
         if (!is_stack_save(call)) continue;
         for (const llvm::User *user : call->users()) {
             const auto *intrinsic = llvm::dyn_cast<llvm::IntrinsicInst>(user);

@@ -37,7 +37,7 @@ struct CaptureFigures {
     unsigned sites = 0;
     unsigned values = 0; // over all sites
     unsigned polls = 0;
-    unsigned skipped = 0; // functions that can be on the stack but cannot be captured (they call setjmp)
+    unsigned skipped = 0; // functions that can be on the stack but cannot be captured (variadic, vfork)
 };
 
 // Functions with the attribute "popcorn-no-poll" get no polls. Fails with kRefused where the module holds what cannot
@@ -50,6 +50,7 @@ void leave_uninstrumented(llvm::Module &module);
 // Names that instrument(), the runtime and the site table share.
 inline constexpr const char *kPollFunction = "__popcorn_poll";
 inline constexpr const char *kSyscallFunction = "__popcorn_syscall";
+inline constexpr const char *kJumpFunction = "longjmp"; // and _longjmp
 inline constexpr const char *kNotifyFlag = "__popcorn_notify_flag";
 inline constexpr const char *kResumeFunctions = "__popcorn_resume_functions";
 inline constexpr const char *kNoPollAttribute = "popcorn-no-poll";

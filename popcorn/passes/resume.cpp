@@ -102,11 +102,14 @@ class Clone {
     // Takes values of a site from the record and stores them into their slots; gives the bundle's operands.
     std::vector<llvm::Value *> reload(const Site &site, llvm::IRBuilder<> &build) {
         llvm::CallInst *copy = llvm::cast<llvm::CallInst>(copy_of(site.call));
-        auto bundle = copy->getOperandBundle(llvm::LLVMContext::OB_deopt);
+        std::size_t described = site.words.size() + (sites_.floors ? 2 : 0) + sites_.allocas.size();
         std::vector<llvm::Value *> operands;
-        for (const llvm::Use &operand : bundle->Inputs) operands.push_back(operand.get());
+        if (auto bundle = copy->getOperandBundle(llvm::LLVMContext::OB_deopt))
+            for (const llvm::Use &operand : bundle->Inputs) operands.push_back(operand.get());
+        else
+            operands.resize(described, record_);
         if (site.tail) return operands;
-        std::size_t first = operands.size() - site.words.size() - (sites_.floors ? 2 : 0) - sites_.allocas.size();
+        std::size_t first = operands.size() - described;
         unsigned word = kFirstWord;
         for (llvm::AllocaInst *alloca : sites_.allocas) {
             llvm::Value *address = load(build, alloca->getType(), word++);
@@ -123,7 +126,8 @@ class Clone {
             llvm::Value *loaded = load(build, value->getType(), word);
             word += words_of(value->getType(), layout_);
             build.CreateStore(loaded, slot_of(copy_of(value)));
-            operands[first] = build.CreateBitOrPointerCast(loaded, operands[first]->getType());
+            if (site.object == nullptr)
+                operands[first] = build.CreateBitOrPointerCast(loaded, operands[first]->getType());
             first++;
         }
         return operands;
@@ -159,6 +163,7 @@ class Clone {
         build.SetCurrentDebugLocation(call->getDebugLoc());
         std::vector<llvm::Value *> operands = reload(site, build);
         recompute(site, build);
+        if (site.object != nullptr) operands.clear();
         llvm::CallInst *next = call_next(*call, build, operands);
         llvm::BasicBlock *rest = llvm::SplitBlock(call->getParent(), call->getNextNode());
         if (!call->getType()->isVoidTy() && !call->use_empty()) build.CreateStore(next, slot_of(call));
@@ -173,16 +178,18 @@ class Clone {
         llvm::Value *at = build.CreateConstInBoundsGEP1_64(build.getInt64Ty(), record, kResumeWord);
         llvm::Value *function = build.CreateAlignedLoad(build.getPtrTy(), at, llvm::Align(8));
         auto *type = llvm::FunctionType::get(call.getType(), {build.getPtrTy()}, false);
-        llvm::CallInst *next = build.CreateCall(type, function, {record}, {llvm::OperandBundleDef("deopt", operands)});
+        llvm::SmallVector<llvm::OperandBundleDef, 1> bundles;
+        if (!operands.empty()) bundles.emplace_back("deopt", operands);
+        llvm::CallInst *next = build.CreateCall(type, function, {record}, bundles);
         llvm::AttributeList from = call.getAttributes();
         next->setAttributes(llvm::AttributeList::get(build.getContext(), llvm::AttributeSet(), from.getRetAttrs(), {}));
-        next->addFnAttr(from.getFnAttr("statepoint-id"));
+        if (!operands.empty()) next->addFnAttr(from.getFnAttr("statepoint-id"));
         return next;
     }
 
     // In the clone, static allocas are addresses in another frame: numbers to the bundle. Floors come from the record.
     void own_operands(const Site &site, llvm::CallInst &call) {
-        if (site.tail) return;
+        if (site.tail || site.object != nullptr) return;
         auto bundle = call.getOperandBundle(llvm::LLVMContext::OB_deopt);
         unsigned first =
             call.getBundleOperandsStartIndex() + static_cast<unsigned>(bundle->Inputs.size() - site.words.size() -

@@ -142,11 +142,14 @@ void attach(FunctionSites &sites) {
         Site &site = sites.sites[i];
         if (site.tail) continue;
         follow(site);
+        if (site.object != nullptr) continue;
         llvm::CallInst *call = site.call;
         site.call = with_bundle(call, operands_of(sites, site), site_id(sites, i));
         replaced[call] = site.call;
     }
     for (Site &site : sites.sites) follow(site);
+    for (std::size_t i = 0; i < sites.sites.size(); i++)
+        if (sites.sites[i].object != nullptr) fill_jump_object(sites, i);
 }
 
 } // namespace
@@ -184,6 +187,10 @@ FunctionSites attach_bundles(llvm::Function &function, std::uint32_t number, con
         if (is_static_alloca(&instruction)) sites.allocas.push_back(llvm::cast<llvm::AllocaInst>(&instruction));
         if (llvm::isa<llvm::AllocaInst>(instruction) && !is_static_alloca(&instruction)) sites.floors = true;
         auto *call = llvm::dyn_cast<llvm::CallInst>(&instruction);
+        if (call != nullptr && is_setjmp(*call)) {
+            strip_attributes(*call, call->arg_size());
+            calls.push_back(call);
+        }
         if (call == nullptr || !graph.may_capture(*call)) continue;
         strip_attributes(*call, call->arg_size());
         (make_tail_call(*call) ? tails : calls).push_back(call);
@@ -196,6 +203,7 @@ FunctionSites attach_bundles(llvm::Function &function, std::uint32_t number, con
         Site &site = sites.sites.emplace_back();
         site.call = calls[i];
         sort_live_values(site, live[i]);
+        if (is_setjmp(*site.call)) add_jump_object(sites, site);
     }
     for (llvm::CallInst *call : tails) {
         Site &site = sites.sites.emplace_back();

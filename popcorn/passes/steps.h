@@ -75,6 +75,7 @@ bool is_static_alloca(const llvm::Value *value);
 // One site of a function, as its bundle and its frame record have it.
 struct Site {
     llvm::CallInst *call = nullptr;
+    llvm::AllocaInst *object = nullptr; // of a setjmp: holds what the frame record would; the call has no bundle
     bool tail = false;                // jumped to in the function; only the clone has a frame here, which holds nothing
     std::vector<llvm::Value *> words; // recorded values, after the static allocas and floors
     std::vector<llvm::Instruction *> recomputed;  // made again from recorded ones, in an order that works
@@ -108,6 +109,16 @@ llvm::CallInst *with_bundle(llvm::CallInst *call, const std::vector<llvm::Value 
 
 // Attaches the bundles of a function that has at least one call that may capture.
 FunctionSites attach_bundles(llvm::Function &function, std::uint32_t number, const CallGraph &graph);
+
+// --- jumps.cpp
+
+bool is_setjmp(const llvm::CallBase &call);
+
+// The object of a setjmp, one of the function's allocas from now on.
+void add_jump_object(FunctionSites &sites, Site &site);
+
+// Writes it before the call, and its address into the jmp_buf.
+void fill_jump_object(const FunctionSites &sites, std::size_t index);
 
 // --- resume.cpp
 

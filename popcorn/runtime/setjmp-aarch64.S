@@ -1,5 +1,8 @@
-/* jmp_buf has 22 words: x19 to x30, sp, v8 to v15. */
+/* jmp_buf has 22 words: x19 to x30, sp, v8 to v15. Of the words of the mask: 31 what instrumented code recorded, 32 how
+ * often the thread's frames had been rebuilt, 33 whether there is a mask. */
 #include "function.h"
+
+#define TP_REBUILDS 64
 
 FUNCTION(setjmp)
     stp x19, x20, [x0]
@@ -14,6 +17,10 @@ FUNCTION(setjmp)
     stp d10, d11, [x0, #128]
     stp d12, d13, [x0, #144]
     stp d14, d15, [x0, #160]
+    mrs x2, tpidr_el0
+    ldr x2, [x2, #TP_REBUILDS]
+    str x2, [x0, #256]
+    str xzr, [x0, #264]
     mov w0, #0
     ret
 END(setjmp)
@@ -22,6 +29,11 @@ END(setjmp)
 .set __setjmp, setjmp
 
 FUNCTION(longjmp)
+    mrs x2, tpidr_el0
+    ldr x2, [x2, #TP_REBUILDS]
+    ldr x3, [x0, #256]
+    cmp x2, x3
+    b.ne popcorn_jump
     ldp x19, x20, [x0]
     ldp x21, x22, [x0, #16]
     ldp x23, x24, [x0, #32]
@@ -51,6 +63,8 @@ FUNCTION(sigsetjmp)
     bl setjmp
     mov w1, w0
     mov x0, x19
+    mov x2, #1
+    str x2, [x0, #264]
     ldr x30, [x0, #176]
     ldr x19, [x0, #192]
     b __sigsetjmp_tail

@@ -1,5 +1,8 @@
-/* jmp_buf has the 22 words of the larger ISA; here 8 are used. */
+/* jmp_buf has the 22 words of the larger ISA; here 8 are used. For both ISAs, of the words of the mask: 31 what
+ * instrumented code recorded, 32 how often the thread's frames had been rebuilt, 33 whether there is a mask. */
 #include "function.h"
+
+#define TP_REBUILDS %fs:64
 
 FUNCTION(setjmp)
     movq %rbx, (%rdi)
@@ -12,6 +15,9 @@ FUNCTION(setjmp)
     movq %rdx, 48(%rdi)
     movq (%rsp), %rdx
     movq %rdx, 56(%rdi)
+    movq TP_REBUILDS, %rdx
+    movq %rdx, 256(%rdi)
+    movq $0, 264(%rdi)
     xorl %eax, %eax
     ret
 END(setjmp)
@@ -20,6 +26,9 @@ END(setjmp)
 .set __setjmp, setjmp
 
 FUNCTION(longjmp)
+    movq TP_REBUILDS, %rax
+    cmpq 256(%rdi), %rax
+    jne popcorn_jump
     xorl %eax, %eax
     cmpl $1, %esi
     adcl %esi, %eax
@@ -45,6 +54,7 @@ FUNCTION(sigsetjmp)
     movq %rdi, %rbx
     call setjmp
     pushq 176(%rbx)
+    movq $1, 264(%rbx)
     movq %rbx, %rdi
     movl %eax, %esi
     movq 192(%rbx), %rbx

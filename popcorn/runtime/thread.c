@@ -178,7 +178,22 @@ _Noreturn void popcorn_base_returned(uint64_t result) {
     __popcorn_exit_thread();
 }
 
+/* 0 while the C library has not set it yet. */
+static uint64_t thread_pointer_if_set(void) {
+#if defined(__x86_64__)
+    enum { kArchPrctl = 158, kGetFs = 0x1003 };
+    uint64_t pointer = 0;
+    raw(kArchPrctl, kGetFs, (long)&pointer, 0, 0, 0, 0);
+    return pointer;
+#else
+    return thread_pointer();
+#endif
+}
+
 _Noreturn void popcorn_rebuild(struct thread *thread) {
+    /* How often that has happened, for setjmp-*.S: native contexts from before are void. */
+    const uint64_t pointer = thread_pointer_if_set();
+    if (pointer != 0) ++*(uint64_t *)(pointer + 64);
     const struct popcorn_frame *frame = (const struct popcorn_frame *)thread->abi.frames;
     popcorn_call_on_stack(frame->resume, thread->abi.frames, thread->abi.resume_sp);
 }

@@ -1,22 +1,27 @@
 #!/usr/bin/env bats
-# Small programs that check themselves, at each level of optimisation, on both ISAs, against gcc's.
+# Small programs that check themselves, at each level of optimisation, on both ISAs, against gcc's; as they are, and with a
+# capture of all frames and a resume from the records at every migration point.
 
 load lib
 
 @test "variable arguments" {
-    torture variadic
+    torture variadic always
 }
 
 @test "structures, unions, bit-fields, wide integers and complex numbers by value" {
-    torture values
+    torture values always
 }
 
 @test "floating point" {
-    torture numbers
+    torture numbers always
 }
 
 @test "jumps, computed gotos, stacks of variable size" {
-    torture control
+    torture control always
+}
+
+@test "setjmp and longjmp" {
+    torture jumps always
 }
 
 @test "threads" {
@@ -28,5 +33,5 @@ load lib
 }
 
 @test "the C library" {
-    torture library
+    torture library always
 }
