@@ -19,8 +19,6 @@
 namespace hrunc::link {
 namespace {
 
-namespace fs = std::filesystem;
-
 class Program {
   public:
     Program(const Options &options, const Steps &steps, const Workspace &work)

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include <fmt/format.h>
 #include <llvm/Bitcode/BitcodeReader.h>
 #include <llvm/IR/DiagnosticInfo.h>
 #include <llvm/IR/DiagnosticPrinter.h>
@@ -101,15 +102,15 @@ class Files final : public Resolver {
     Result<std::string> find_library(const std::string &name) {
         bool exact = name.starts_with(":");
         for (const std::string &directory : options_.search) {
-            std::string path = directory + "/" + (exact ? name.substr(1) : "lib" + name + ".a");
+            std::string path =
+                exact ? fmt::format("{}/{}", directory, name.substr(1)) : fmt::format("{}/lib{}.a", directory, name);
             if (llvm::sys::fs::exists(path)) return path;
         }
         for (const std::string &directory : options_.search)
-            if (llvm::sys::fs::exists(directory + "/lib" + name + ".so"))
-                return Error(ErrorCode::kRefused, directory + "/lib" + name +
-                                                      ".so: programs that move are static: build "
-                                                      "lib" +
-                                                      name + ".a with popcorn-cc");
+            if (std::string shared = fmt::format("{}/lib{}.so", directory, name); llvm::sys::fs::exists(shared))
+                return Error(
+                    ErrorCode::kRefused,
+                    fmt::format("{}: programs that move are static: build lib{}.a with popcorn-cc", shared, name));
         return invalid("cannot find -l" + name);
     }
 
@@ -175,7 +176,7 @@ class Files final : public Resolver {
         std::string missing;
         for (const auto &[name, by] : needed_)
             if (!defined_.contains(name) && !name.starts_with("llvm.") && !is_linker_symbol(name))
-                missing += (missing.empty() ? "" : "\n") + by + ": undefined reference to `" + name + "'";
+                missing += fmt::format("{}{}: undefined reference to `{}'", missing.empty() ? "" : "\n", by, name);
         if (!missing.empty()) return invalid(missing);
         return {};
     }

@@ -71,7 +71,7 @@ constexpr std::array kLinkerSymbols = {
 };
 
 // The forms for float, double and long double, of which the optimiser makes one out of another.
-void add_forms(std::set<std::string> &names, std::string function, const llvm::Type *type) {
+void add_forms(std::set<std::string> &names, const std::string &function, const llvm::Type *type) {
     names.insert(function);
     names.insert(function + "f");
     if (type->getScalarType()->isFP128Ty()) names.insert(function + "l");

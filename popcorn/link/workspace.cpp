@@ -8,8 +8,6 @@
 
 #include <spawn.h>
 
-extern char **environ;
-
 namespace hrunc::link {
 
 Result<Workspace> Workspace::create(const std::string &keep) {
