@@ -319,17 +319,17 @@ child_of() { # PID, words of a command line: its first child that was called so;
 
 # Kills `victim` of the operation under process `hrunc`, `delay` seconds after its start or as soon as it is there.
 kill_victim() { # victim hrunc delay
-    local pid="" try
+    local pid=""
     sleep "$3"
-    for ((try = 0; try < 100; try++)); do
+    while kill -0 "$2" 2> /dev/null; do
         case $1 in
         runc) pid=$(child_of "$2" "--root $ROOT") ;;
         criu) pid=$(child_of "$(child_of "$2" "--root $ROOT")" "swrk") ;;
         relay) pid=$(relays | head -1) ;;
         esac
         [ -n "$pid" ] && { kill -KILL "$pid" 2> /dev/null || true; return 0; }
-        kill -0 "$2" 2> /dev/null || return 0
     done
+    return 0
 }
 
 milliseconds() { local now=${EPOCHREALTIME/[.,]/}; echo $((now / 1000)); }
