@@ -208,8 +208,10 @@ class Builder {
         location.kind = from.kind;
         location.words = words;
         auto most = static_cast<std::uint16_t>(8 * words);
-        if (from.value > INT32_MAX || from.value < INT32_MIN)
-            return bad(record, "an offset or constant of more than 32 bits");
+        if (from.value > INT32_MAX || from.value < INT32_MIN) {
+            if (from.kind != StackMapLocation::kConstant) return bad(record, "an offset of more than 32 bits");
+            return wide_constant(from.value, words);
+        }
         location.offset = static_cast<std::int32_t>(from.value);
         location.bytes = static_cast<std::uint8_t>(most);
         if (from.kind == StackMapLocation::kConstant) return location;
@@ -224,6 +226,17 @@ class Builder {
         } else if (from.kind != StackMapLocation::kDirect) {
             return bad(record, "location of kind " + std::to_string(from.kind));
         }
+        return location;
+    }
+
+    popcorn_location wide_constant(std::int64_t value, std::uint8_t words) {
+        popcorn_location bytes{}, location{};
+        static_assert(sizeof bytes == sizeof value);
+        std::memcpy(&bytes, &value, sizeof value);
+        location.kind = POPCORN_WIDE_CONSTANT;
+        location.words = words;
+        location.bytes = sizeof value;
+        location.offset = static_cast<std::int32_t>(locations_.add({bytes}));
         return location;
     }
 

@@ -108,6 +108,9 @@ static void read_value(const struct walk *walk, const struct popcorn_location *l
         else
             copy_bytes(to, at->gpr[location->reg] + (uint64_t)(int64_t)location->offset, location->bytes);
         break;
+    case POPCORN_WIDE_CONSTANT:
+        to[0] = *(const uint64_t *)(walk->table.locations + location->offset);
+        break;
     default:
         to[0] = (uint64_t)(int64_t)location->offset;
         break;

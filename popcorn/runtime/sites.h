@@ -19,10 +19,11 @@
 #define POPCORN_SITES_SECTION ".popcorn.sites"
 
 enum {
-    POPCORN_REGISTER = 1, /* the value is in `reg` */
-    POPCORN_DIRECT = 2,   /* the value is reg + offset: the address of an object of this frame */
-    POPCORN_INDIRECT = 3, /* the value lies at reg + offset */
-    POPCORN_CONSTANT = 4, /* the value is `offset` */
+    POPCORN_REGISTER = 1,      /* the value is in `reg` */
+    POPCORN_DIRECT = 2,        /* the value is reg + offset: the address of an object of this frame */
+    POPCORN_INDIRECT = 3,      /* the value lies at reg + offset */
+    POPCORN_CONSTANT = 4,      /* the value is `offset` */
+    POPCORN_WIDE_CONSTANT = 5, /* the value is the eight bytes of location number `offset` */
 };
 
 struct popcorn_sites {
