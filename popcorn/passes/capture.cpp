@@ -58,8 +58,7 @@ Result<CaptureFigures> instrument(llvm::Module &module, const CaptureOptions &op
     HRUNC_TRY_IN(check_supported(module), "instrument");
     gather_allocas(module);
     promote_stack_tokens(module);
-    expand_computed_gotos(module);
-    HRUNC_TRY_IN(verify(module, options, "computed gotos"), "instrument");
+    HRUNC_TRY_IN(verify(module, options, "allocas"), "instrument");
     figures.polls = insert_polls(module, options);
     HRUNC_TRY_IN(verify(module, options, "polls"), "instrument");
     CallGraph graph(module);

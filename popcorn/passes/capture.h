@@ -1,6 +1,7 @@
 // Instrumentation that lets a running program be captured and rebuilt on the other ISA.
 //
-// instrument() takes a whole, optimised, target-neutral module and changes it so that
+// instrument() takes a whole, optimised, target-neutral module without computed gotos (branches.h) and changes it so
+// that
 //   - every loop and every recursion reaches `__popcorn_poll` within a bounded time once `__popcorn_notify_flag` is
 //     not 0, and every call that may end up in `__popcorn_poll` or `__popcorn_syscall` carries a "deopt" operand
 //     bundle: the code generator then records where each value that is live across the call lies at its return address

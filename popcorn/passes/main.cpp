@@ -1,5 +1,6 @@
 // popcorn-capture IN OUT [--no-loop-polls] [--interval=N]: instruments a module by itself, for tests and for looking
 // at.
+#include "popcorn/passes/branches.h"
 #include "popcorn/passes/capture.h"
 
 #include <llvm/Bitcode/BitcodeWriter.h>
@@ -39,6 +40,7 @@ Result<void> run(int count, char **arguments) {
     llvm::SMDiagnostic diagnostic;
     auto module = llvm::parseIRFile(files[0], diagnostic, context);
     if (module == nullptr) return Error(ErrorCode::kInvalid, "'" + files[0] + "': " + diagnostic.getMessage().str());
+    hrunc::passes::lower_computed_gotos(*module);
     HRUNC_ASSIGN_IN(auto figures, hrunc::popcorn::instrument(*module, options), "'" + files[0] + "'");
     std::error_code error;
     llvm::raw_fd_ostream out(files[1], error);

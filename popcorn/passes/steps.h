@@ -16,9 +16,6 @@ namespace hrunc::popcorn {
 
 // --- prepare.cpp: the module without what later steps cannot handle.
 
-// Replaces computed gotos by switches over small numbers, in place of the addresses of blocks.
-void expand_computed_gotos(llvm::Module &module);
-
 // Puts static allocas in front of all else in the entry block, which later steps split.
 void gather_allocas(llvm::Module &module);
 
