@@ -1,6 +1,7 @@
 #include "popcorn/passes/steps.h"
 
 #include <llvm/ADT/MapVector.h>
+#include <llvm/ADT/SetVector.h>
 #include <llvm/IR/AttributeMask.h>
 #include <llvm/IR/Dominators.h>
 #include <llvm/IR/IRBuilder.h>
@@ -25,11 +26,12 @@ class Clone {
     llvm::Function *make() {
         declare();
         copy_body();
-        for (llvm::AllocaInst *alloca : sites_.allocas) static_allocas_.insert(copy_of(alloca));
+        read_objects();
+        find_derived();
         for (unsigned i = 0; i < sites_.sites.size(); i++) add_site(i);
         remove_markers();
+        derive_at_uses();
         for (auto &[value, slot] : slots_) use_slot(value, slot);
-        for (llvm::AllocaInst *alloca : sites_.allocas) copy_of(alloca)->eraseFromParent();
         for (llvm::Instruction *stand_in : stand_ins_)
             if (stand_in->use_empty()) stand_in->eraseFromParent();
         llvm::removeUnreachableBlocks(*clone_);
@@ -65,9 +67,36 @@ class Clone {
         record_ = clone_->getArg(0);
         nowhere_ = llvm::BasicBlock::Create(original_.getContext(), "nowhere", clone_);
         new llvm::UnreachableInst(original_.getContext(), nowhere_);
-        build.SetInsertPoint(entry_);
-        llvm::Value *site = load(build, build.getInt64Ty(), kSiteWord);
-        choice_ = build.CreateSwitch(site, nowhere_, static_cast<unsigned>(sites_.sites.size()));
+    }
+
+    // Objects' addresses and floors are the first words at every site but those of tail calls, whose records have none.
+    void read_objects() {
+        llvm::IRBuilder<> build(entry_);
+        llvm::Value *site = load(build, record_, build.getInt64Ty(), kSiteWord);
+        next_record_ = load(build, record_, build.getPtrTy(), kNextWord);
+        resume_next_ = load(build, next_record_, build.getPtrTy(), kResumeWord);
+        std::size_t tails = 0;
+        for (const Site &one : sites_.sites) tails += one.tail;
+        if (tails != 0) {
+            auto *block = llvm::BasicBlock::Create(clone_->getContext(), "tails", clone_);
+            auto *objects = llvm::BasicBlock::Create(clone_->getContext(), "objects", clone_);
+            build.CreateCondBr(build.CreateICmpUGE(site, build.getInt64(sites_.sites.size() - tails)), block, objects);
+            build.SetInsertPoint(block);
+            tail_choice_ = build.CreateSwitch(site, nowhere_, static_cast<unsigned>(tails));
+            build.SetInsertPoint(objects);
+        }
+        unsigned word = kFirstWord;
+        for (llvm::AllocaInst *alloca : sites_.allocas) {
+            llvm::Instruction *copy = copy_of(alloca);
+            llvm::Value *address = load(build, record_, alloca->getType(), word++);
+            copy->replaceAllUsesWith(address);
+            copy->eraseFromParent();
+            map_[alloca] = address;
+            fixed_.push_back(address);
+        }
+        if (sites_.floors)
+            for (unsigned i = 0; i < 2; i++) fixed_.push_back(load(build, record_, build.getInt64Ty(), word++));
+        choice_ = build.CreateSwitch(site, nowhere_, static_cast<unsigned>(sites_.sites.size() - tails));
     }
 
     llvm::AttributeList attributes() {
@@ -86,8 +115,8 @@ class Clone {
         return list.addFnAttribute(original_.getContext(), llvm::Attribute::OptimizeForSize);
     }
 
-    llvm::Value *load(llvm::IRBuilder<> &build, llvm::Type *type, unsigned word) {
-        llvm::Value *at = build.CreateConstInBoundsGEP1_64(build.getInt64Ty(), record_, word);
+    static llvm::Value *load(llvm::IRBuilder<> &build, llvm::Value *record, llvm::Type *type, unsigned word) {
+        llvm::Value *at = build.CreateConstInBoundsGEP1_64(build.getInt64Ty(), record, word);
         return build.CreateAlignedLoad(type, at, llvm::Align(8));
     }
 
@@ -102,7 +131,7 @@ class Clone {
     // Takes values of a site from the record and stores them into their slots; gives the bundle's operands.
     std::vector<llvm::Value *> reload(const Site &site, llvm::IRBuilder<> &build) {
         llvm::CallInst *copy = llvm::cast<llvm::CallInst>(copy_of(site.call));
-        std::size_t described = site.words.size() + (sites_.floors ? 2 : 0) + sites_.allocas.size();
+        std::size_t described = site.words.size() + fixed_.size();
         std::vector<llvm::Value *> operands;
         if (auto bundle = copy->getOperandBundle(llvm::LLVMContext::OB_deopt))
             for (const llvm::Use &operand : bundle->Inputs) operands.push_back(operand.get());
@@ -110,20 +139,10 @@ class Clone {
             operands.resize(described, record_);
         if (site.tail) return operands;
         std::size_t first = operands.size() - described;
-        unsigned word = kFirstWord;
-        for (llvm::AllocaInst *alloca : sites_.allocas) {
-            llvm::Value *address = load(build, alloca->getType(), word++);
-            build.CreateStore(address, slot_of(copy_of(alloca)));
-            operands[first++] = build.CreatePtrToInt(address, build.getInt64Ty());
-        }
-        if (sites_.floors)
-            for (unsigned i = 0; i < 2; i++) {
-                llvm::Value *floor = load(build, build.getInt64Ty(), word++);
-                build.CreateStore(floor, floors_[i]);
-                operands[first++] = floor;
-            }
+        auto word = static_cast<unsigned>(kFirstWord + fixed_.size());
+        for (llvm::Value *value : fixed_) operands[first++] = as_word(build, value);
         for (llvm::Value *value : site.words) {
-            llvm::Value *loaded = load(build, value->getType(), word);
+            llvm::Value *loaded = load(build, record_, value->getType(), word);
             word += words_of(value->getType(), layout_);
             build.CreateStore(loaded, slot_of(copy_of(value)));
             if (site.object == nullptr)
@@ -133,15 +152,68 @@ class Clone {
         return operands;
     }
 
+    static llvm::Value *as_word(llvm::IRBuilder<> &build, llvm::Value *value) {
+        return value->getType()->isPointerTy() ? build.CreatePtrToInt(value, build.getInt64Ty()) : value;
+    }
+
+    // Values that no site records, made of one other value: each use makes them again, so that none stays live for
+    // them. That other value is the same at each use, for its definition dominates theirs.
+    void find_derived() {
+        llvm::DenseSet<llvm::Value *> recorded;
+        for (const Site &site : sites_.sites) recorded.insert(site.words.begin(), site.words.end());
+        for (const Site &site : sites_.sites)
+            for (llvm::Instruction *value : site.recomputed) {
+                unsigned variable = 0;
+                for (const llvm::Use &operand : value->operands())
+                    variable += !llvm::isa<llvm::Constant>(operand) && !is_static_alloca(operand);
+                if (variable <= 1 && !recorded.contains(value)) derived_.insert(copy_of(value));
+            }
+    }
+
+    // Derived values that are made of others come first: what is made for their uses uses those.
+    void derive_at_uses() {
+        llvm::SmallVector<llvm::Instruction *, 32> waiting(derived_.begin(), derived_.end());
+        while (!waiting.empty()) {
+            llvm::Instruction *value = waiting.pop_back_val();
+            if (!derived_.contains(value)) continue;
+            bool ready = true;
+            for (llvm::User *user : value->users())
+                if (auto *other = llvm::dyn_cast<llvm::Instruction>(user); derived_.contains(other)) {
+                    if (ready) waiting.push_back(value);
+                    ready = false;
+                    waiting.push_back(other);
+                }
+            if (!ready) continue;
+            derived_.remove(value);
+            replace_uses(value, [&](llvm::BasicBlock::iterator before) {
+                llvm::Instruction *again = value->clone();
+                again->setDebugLoc({});
+                again->insertBefore(*before->getParent(), before);
+                return again;
+            });
+            value->eraseFromParent();
+        }
+    }
+
+    // A value of the original, in the block of a site.
+    llvm::Value *remade(llvm::Value *operand, llvm::IRBuilder<> &build) {
+        auto *copy = llvm::dyn_cast_or_null<llvm::Instruction>(map_.lookup(operand));
+        if (copy == nullptr || is_static_alloca(operand)) return copy == nullptr ? operand : copy;
+        return derived_.contains(copy) ? remake(llvm::cast<llvm::Instruction>(operand), build)
+                                       : build.CreateLoad(copy->getType(), slot_of(copy));
+    }
+
+    llvm::Instruction *remake(llvm::Instruction *value, llvm::IRBuilder<> &build) {
+        llvm::Instruction *again = value->clone();
+        for (llvm::Use &operand : again->operands()) operand.set(remade(operand, build));
+        again->setDebugLoc({});
+        return build.Insert(again);
+    }
+
     void recompute(const Site &site, llvm::IRBuilder<> &build) {
         for (llvm::Instruction *value : site.recomputed) {
-            llvm::Instruction *again = value->clone();
-            for (llvm::Use &operand : again->operands())
-                if (auto *copy = llvm::dyn_cast_or_null<llvm::Instruction>(map_.lookup(operand.get())))
-                    operand.set(build.CreateLoad(copy->getType(), slot_of(copy)));
-            again->setDebugLoc({});
-            build.Insert(again);
-            build.CreateStore(again, slot_of(copy_of(value)));
+            llvm::Instruction *copy = copy_of(value);
+            if (!derived_.contains(copy)) build.CreateStore(remake(value, build), slot_of(copy));
         }
         for (llvm::Instruction *save : site.stack_saves)
             build.CreateStore(build.CreateStackSave(), slot_of(copy_of(save)));
@@ -155,9 +227,6 @@ class Clone {
             call = with_bundle(call, operands_of(sites_, site), site_id(sites_, number));
             map_[site.call] = call;
         }
-        if (sites_.floors && floors_[0] == nullptr)
-            for (llvm::AllocaInst *&floor : floors_)
-                floor = new llvm::AllocaInst(llvm::Type::getInt64Ty(clone_->getContext()), 0, "", entry_->begin());
         auto *block = llvm::BasicBlock::Create(clone_->getContext(), "site", clone_);
         llvm::IRBuilder<> build(block);
         build.SetCurrentDebugLocation(call->getDebugLoc());
@@ -168,19 +237,16 @@ class Clone {
         llvm::BasicBlock *rest = llvm::SplitBlock(call->getParent(), call->getNextNode());
         if (!call->getType()->isVoidTy() && !call->use_empty()) build.CreateStore(next, slot_of(call));
         build.CreateBr(rest);
-        choice_->addCase(build.getInt64(number), block);
+        (site.tail ? tail_choice_ : choice_)->addCase(build.getInt64(number), block);
         own_operands(site, *call);
     }
 
     llvm::CallInst *call_next(llvm::CallInst &call, llvm::IRBuilder<> &build,
                               const std::vector<llvm::Value *> &operands) {
-        llvm::Value *record = load(build, build.getPtrTy(), kNextWord);
-        llvm::Value *at = build.CreateConstInBoundsGEP1_64(build.getInt64Ty(), record, kResumeWord);
-        llvm::Value *function = build.CreateAlignedLoad(build.getPtrTy(), at, llvm::Align(8));
         auto *type = llvm::FunctionType::get(call.getType(), {build.getPtrTy()}, false);
         llvm::SmallVector<llvm::OperandBundleDef, 1> bundles;
         if (!operands.empty()) bundles.emplace_back("deopt", operands);
-        llvm::CallInst *next = build.CreateCall(type, function, {record}, bundles);
+        llvm::CallInst *next = build.CreateCall(type, resume_next_, {next_record_}, bundles);
         llvm::AttributeList from = call.getAttributes();
         next->setAttributes(llvm::AttributeList::get(build.getContext(), llvm::AttributeSet(), from.getRetAttrs(), {}));
         if (!operands.empty()) next->addFnAttr(from.getFnAttr("statepoint-id"));
@@ -191,19 +257,15 @@ class Clone {
     void own_operands(const Site &site, llvm::CallInst &call) {
         if (site.tail || site.object != nullptr) return;
         auto bundle = call.getOperandBundle(llvm::LLVMContext::OB_deopt);
-        unsigned first =
-            call.getBundleOperandsStartIndex() + static_cast<unsigned>(bundle->Inputs.size() - site.words.size() -
-                                                                       (sites_.floors ? 2 : 0) - sites_.allocas.size());
+        auto first = static_cast<unsigned>(call.getBundleOperandsStartIndex() + bundle->Inputs.size() -
+                                           site.words.size() - fixed_.size());
         llvm::IRBuilder<> build(&call);
-        for (unsigned i = 0; i < sites_.allocas.size(); i++, first++)
-            call.setOperand(first, build.CreatePtrToInt(call.getOperand(first), build.getInt64Ty()));
-        if (sites_.floors)
-            for (llvm::AllocaInst *floor : floors_)
-                call.setOperand(first++, build.CreateLoad(build.getInt64Ty(), floor));
+        for (llvm::Value *value : fixed_) call.setOperand(first++, as_word(build, value));
     }
 
-    // Every use of the value loads it from the slot, every definition stores it there.
-    void use_slot(llvm::Instruction *value, llvm::AllocaInst *slot) {
+    // Every use gets a value made before it; of a phi, at the end of the block that it comes from.
+    static void replace_uses(llvm::Instruction *value,
+                             llvm::function_ref<llvm::Value *(llvm::BasicBlock::iterator)> make) {
         llvm::SmallVector<llvm::Use *, 16> uses;
         for (llvm::Use &use : value->uses()) uses.push_back(&use);
         llvm::DenseMap<llvm::BasicBlock *, llvm::Value *> at_ends;
@@ -211,16 +273,21 @@ class Clone {
             auto *user = llvm::cast<llvm::Instruction>(use->getUser());
             auto *phi = llvm::dyn_cast<llvm::PHINode>(user);
             if (phi == nullptr) {
-                use->set(new llvm::LoadInst(value->getType(), slot, "", user->getIterator()));
+                use->set(make(user->getIterator()));
                 continue;
             }
             llvm::BasicBlock *from = phi->getIncomingBlock(*use);
-            llvm::Value *&loaded = at_ends[from];
-            if (loaded == nullptr)
-                loaded = new llvm::LoadInst(value->getType(), slot, "", from->getTerminator()->getIterator());
-            use->set(loaded);
+            llvm::Value *&made = at_ends[from];
+            if (made == nullptr) made = make(from->getTerminator()->getIterator());
+            use->set(made);
         }
-        if (static_allocas_.contains(value)) return; // only ever in a record
+    }
+
+    // Every use of the value loads it from the slot, every definition stores it there.
+    void use_slot(llvm::Instruction *value, llvm::AllocaInst *slot) {
+        replace_uses(value, [&](llvm::BasicBlock::iterator before) {
+            return new llvm::LoadInst(value->getType(), slot, "", before);
+        });
         auto at = llvm::isa<llvm::PHINode>(value) ? value->getParent()->getFirstInsertionPt()
                                                   : std::next(value->getIterator());
         new llvm::StoreInst(value, slot, at);
@@ -239,8 +306,6 @@ class Clone {
         llvm::DominatorTree tree(*clone_);
         std::vector<llvm::AllocaInst *> slots;
         for (auto &[value, slot] : slots_) slots.push_back(slot);
-        for (llvm::AllocaInst *floor : floors_)
-            if (floor != nullptr) slots.push_back(floor);
         llvm::PromoteMemToReg(slots, tree);
     }
 
@@ -249,13 +314,14 @@ class Clone {
     const llvm::DataLayout &layout_;
     llvm::Function *clone_ = nullptr;
     llvm::Argument *record_ = nullptr;
+    llvm::Value *next_record_ = nullptr, *resume_next_ = nullptr;
     llvm::BasicBlock *entry_ = nullptr, *nowhere_ = nullptr;
-    llvm::SwitchInst *choice_ = nullptr;
+    llvm::SwitchInst *choice_ = nullptr, *tail_choice_ = nullptr;
     llvm::ValueToValueMapTy map_;
-    llvm::DenseSet<llvm::Instruction *> static_allocas_;
+    std::vector<llvm::Value *> fixed_; // objects' addresses, then floors
     std::vector<llvm::Instruction *> stand_ins_;
+    llvm::SetVector<llvm::Instruction *> derived_;
     llvm::MapVector<llvm::Instruction *, llvm::AllocaInst *> slots_;
-    llvm::AllocaInst *floors_[2] = {};
 };
 
 } // namespace
