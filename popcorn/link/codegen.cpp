@@ -1,6 +1,8 @@
 #include "popcorn/link/codegen.h"
 
+#include <llvm/Bitcode/BitcodeReader.h>
 #include <llvm/IR/DataLayout.h>
+#include <llvm/IR/LLVMContext.h>
 #include <llvm/IR/LegacyPassManager.h>
 #include <llvm/MC/TargetRegistry.h>
 #include <llvm/Support/CommandLine.h>
@@ -45,7 +47,11 @@ Result<std::unique_ptr<llvm::TargetMachine>> machine_for(const Isa &isa, unsigne
         isa.triple, isa.cpu, "", options, llvm::Reloc::Static, llvm::CodeModel::Small, effort));
 }
 
-Result<void> generate(llvm::Module &module, llvm::TargetMachine &machine, const std::string &path) {
+Result<void> generate(llvm::StringRef bitcode, llvm::TargetMachine &machine, const std::string &path) {
+    llvm::LLVMContext context;
+    auto parsed = llvm::parseBitcodeFile({bitcode, "program"}, context);
+    if (!parsed) return Error(ErrorCode::kInternal, "the module: " + llvm::toString(parsed.takeError()));
+    llvm::Module &module = **parsed;
     module.setTargetTriple(machine.getTargetTriple().str());
     module.setDataLayout(machine.createDataLayout());
     std::error_code problem;

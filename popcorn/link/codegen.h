@@ -17,8 +17,8 @@ void start_code_generators();
 
 Result<std::unique_ptr<llvm::TargetMachine>> machine_for(const Isa &isa, unsigned level);
 
-// Writes an object with a section a function and a variable. Changes `module`: hand in a clone.
-Result<void> generate(llvm::Module &module, llvm::TargetMachine &machine, const std::string &path);
+// Writes an object with a section a function and a variable. Several threads may do so at once, with a machine each.
+Result<void> generate(llvm::StringRef bitcode, llvm::TargetMachine &machine, const std::string &path);
 
 // Fails with kRefused where a type or a variable of `module` has not one layout on all ISAs.
 Result<void> check_layouts(const llvm::Module &module, const llvm::TargetMachine &one,

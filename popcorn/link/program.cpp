@@ -2,12 +2,12 @@
 
 #include <filesystem>
 #include <fstream>
+#include <future>
 
 #include <llvm/Bitcode/BitcodeWriter.h>
 #include <llvm/IR/LLVMContext.h>
 #include <llvm/Support/FileSystem.h>
 #include <llvm/Support/raw_ostream.h>
-#include <llvm/Transforms/Utils/Cloning.h>
 
 #include "popcorn/link/codegen.h"
 #include "popcorn/link/executables.h"
@@ -60,10 +60,15 @@ class Program {
         std::set<std::string> native = runtime_.defined;
         native.insert("__popcorn_tls");
         HRUNC_ASSIGN(auto module, resolver_->link(context, roots_without(native), native, wanted));
-        auto calls = generated_calls(*module);
-        size_t before = wanted.size();
-        wanted.insert(calls.begin(), calls.end());
-        if (wanted.size() != before) {
+        // What they add may call more.
+        for (bool more = true; more;) {
+            more = false;
+            for (const std::string &name : generated_calls(*module)) {
+                const llvm::GlobalValue *value = module->getNamedValue(name);
+                bool there = (value && !value->isDeclaration()) || native.contains(name) || !resolver_->defines(name);
+                more |= !there && wanted.insert(name).second;
+            }
+            if (!more) continue;
             HRUNC_ASSIGN(module, resolver_->link(context, roots_without(native), native, wanted));
         }
         HRUNC_TRY(neutralise(*module));
@@ -76,12 +81,23 @@ class Program {
         if (!steps_.passes.empty()) HRUNC_TRY(verify_module(*module, "instrumenting"));
         save(*module, "neutral");
         HRUNC_TRY(check_layouts(*module, *machines_[0], *machines_[1]));
-        for (size_t i = 0; i < 2; i++) {
-            auto clone = llvm::CloneModule(*module);
-            pair_[i] = work_.path(std::string("program-") + kIsas[i].name + ".o");
-            HRUNC_TRY_IN(generate(*clone, *machines_[i], pair_[i]), kIsas[i].name);
-        }
-        return {};
+        llvm::SmallString<0> bitcode;
+        llvm::raw_svector_ostream stream(bitcode);
+        llvm::WriteBitcodeToFile(*module, stream);
+        module.reset();
+        for (size_t i = 0; i < 2; i++) pair_[i] = work_.path(std::string("program-") + kIsas[i].name + ".o");
+        return generate_both(bitcode);
+    }
+
+    Result<void> generate_both(llvm::StringRef bitcode) const {
+        auto one = [&](size_t i) -> Result<void> {
+            HRUNC_TRY_IN(generate(bitcode, *machines_[i], pair_[i]), kIsas[i].name);
+            return {};
+        };
+        auto other = std::async(std::launch::async, one, 1);
+        Result<void> first = one(0), second = other.get();
+        HRUNC_TRY(first);
+        return second;
     }
 
     std::set<std::string> roots_without(const std::set<std::string> &native) const {

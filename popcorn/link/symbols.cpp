@@ -11,41 +11,19 @@
 namespace hrunc::link {
 namespace {
 
-using llvm::Intrinsic::ID;
-
-struct Call {
-    ID intrinsic;
-    const char *function; // of double; its float and long double forms end in f and l
-};
-constexpr std::array kCalls = {
-    Call{llvm::Intrinsic::ceil, "ceil"},
-    Call{llvm::Intrinsic::floor, "floor"},
-    Call{llvm::Intrinsic::trunc, "trunc"},
-    Call{llvm::Intrinsic::round, "round"},
-    Call{llvm::Intrinsic::rint, "rint"},
-    Call{llvm::Intrinsic::nearbyint, "nearbyint"},
-    Call{llvm::Intrinsic::roundeven, "roundeven"},
-    Call{llvm::Intrinsic::lrint, "lrint"},
-    Call{llvm::Intrinsic::llrint, "llrint"},
-    Call{llvm::Intrinsic::lround, "lround"},
-    Call{llvm::Intrinsic::llround, "llround"},
-    Call{llvm::Intrinsic::fma, "fma"},
-    Call{llvm::Intrinsic::sqrt, "sqrt"},
-    Call{llvm::Intrinsic::sin, "sin"},
-    Call{llvm::Intrinsic::cos, "cos"},
-    Call{llvm::Intrinsic::tan, "tan"},
-    Call{llvm::Intrinsic::exp, "exp"},
-    Call{llvm::Intrinsic::exp2, "exp2"},
-    Call{llvm::Intrinsic::exp10, "exp10"},
-    Call{llvm::Intrinsic::log, "log"},
-    Call{llvm::Intrinsic::log2, "log2"},
-    Call{llvm::Intrinsic::log10, "log10"},
-    Call{llvm::Intrinsic::pow, "pow"},
-    Call{llvm::Intrinsic::minnum, "fmin"},
-    Call{llvm::Intrinsic::maxnum, "fmax"},
-    Call{llvm::Intrinsic::ldexp, "ldexp"},
-    Call{llvm::Intrinsic::frexp, "frexp"},
-};
+// Of double, as the library names it: as the intrinsic, but for these.
+std::string library_name(llvm::Intrinsic::ID intrinsic) {
+    switch (intrinsic) {
+    case llvm::Intrinsic::fmuladd:
+        return "fma";
+    case llvm::Intrinsic::minnum:
+        return "fmin";
+    case llvm::Intrinsic::maxnum:
+        return "fmax";
+    default:
+        return llvm::Intrinsic::getBaseName(intrinsic).drop_front(sizeof "llvm." - 1).str();
+    }
+}
 
 constexpr std::array kLinkerSymbols = {
     "__init_array_start",
@@ -91,10 +69,9 @@ std::set<std::string> generated_calls(const llvm::Module &module) {
             if (instruction.getOpcode() == llvm::Instruction::FRem) add_forms(names, "fmod", instruction.getType());
             const auto *call = llvm::dyn_cast<llvm::IntrinsicInst>(&instruction);
             if (!call) continue;
-            if (call->getIntrinsicID() == llvm::Intrinsic::fmuladd) add_forms(names, "fma", call->getType());
-            for (const Call &row : kCalls)
-                if (row.intrinsic == call->getIntrinsicID())
-                    add_forms(names, row.function, call->arg_begin()->get()->getType());
+            std::string name = library_name(call->getIntrinsicID());
+            if (call->arg_size() > 0 && runtime_calls().contains(name))
+                add_forms(names, name, call->getArgOperand(0)->getType());
         }
     }
     return names;
