@@ -1,6 +1,7 @@
 #include "popcorn/link/site_table.h"
 
 #include "popcorn/link/stack_maps.h"
+#include "popcorn/passes/capture.h"
 #include "popcorn/runtime/sites.h"
 
 #include <llvm/DebugInfo/DWARF/DWARFContext.h>
@@ -185,7 +186,7 @@ class Builder {
         for (std::size_t i = 0; i < kHead; i++)
             if (i >= deopt.size() || deopt[i].kind != StackMapLocation::kConstant) return bad(record, "no description");
         auto wide = static_cast<std::size_t>(deopt[2].value);
-        row.floors = deopt[0].value & 1;
+        row.floors = (deopt[0].value & kBundleFloors) != 0;
         row.allocas = static_cast<std::uint16_t>(deopt[1].value & 0x7fff);
         if (deopt[1].value > 0x7fff || deopt.size() > 0xffff || wide > deopt.size() - kHead)
             return bad(record, "too many values");
@@ -194,12 +195,21 @@ class Builder {
             auto description = static_cast<std::uint64_t>(deopt[kHead + i].value);
             words[description >> 8] = static_cast<std::uint8_t>(description);
         }
-        for (std::size_t i = kHead + wide; i < deopt.size(); i++) {
-            auto known = words.find(i - kHead - wide);
+        std::size_t next = kHead + wide;
+        if ((deopt[0].value & kBundleArray) != 0) {
+            if (next == deopt.size() || deopt[next].kind != StackMapLocation::kDirect) return bad(record, "no array");
+            HRUNC_ASSIGN(auto location, place(record, deopt[next++], 1));
+            location.kind = POPCORN_INDIRECT;
+            for (unsigned i = row.allocas + (row.floors ? 2U : 0U); i > 0; i--, location.offset += 8)
+                locations.push_back(location);
+        }
+        for (; next < deopt.size(); next++) {
+            auto known = words.find(locations.size());
             HRUNC_ASSIGN(auto location,
-                         place(record, deopt[i], known == words.end() ? std::uint8_t{1} : known->second));
+                         place(record, deopt[next], known == words.end() ? std::uint8_t{1} : known->second));
             locations.push_back(location);
         }
+        if (locations.size() > 0xffff) return bad(record, "too many values");
         return {};
     }
 

@@ -1,5 +1,9 @@
 // The table of return addresses of a linked executable: for each call from which the runtime may have to capture, where
 // the caller's registers and the recorded values lie. Layout: popcorn/runtime/sites.h.
+//
+// A site's "deopt" bundle has, as constants: flags; the number of objects on the stack; the number of wide values, and
+// for each of those its place among the locations << 8 | its words. Then the locations: the objects, two floors if
+// kBundleFloors, the values. With kBundleArray one location stands for objects and floors, an array that holds them.
 #pragma once
 
 #include "base/result.h"

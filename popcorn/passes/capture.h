@@ -54,6 +54,8 @@ inline constexpr const char *kSyscallFunction = "__popcorn_syscall";
 inline constexpr const char *kJumpFunction = "longjmp"; // and _longjmp
 inline constexpr const char *kNotifyFlag = "__popcorn_notify_flag";
 inline constexpr const char *kResumeFunctions = "__popcorn_resume_functions";
+// Flags in a bundle, see site_table.h.
+inline constexpr unsigned kBundleFloors = 1, kBundleArray = 2;
 inline constexpr const char *kNoPollAttribute = "popcorn-no-poll";
 
 } // namespace hrunc::popcorn

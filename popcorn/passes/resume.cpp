@@ -27,10 +27,12 @@ class Clone {
         declare();
         copy_body();
         read_objects();
+        for (unsigned i = 0; i < sites_.sites.size(); i++) name_array(i);
         find_derived();
         for (unsigned i = 0; i < sites_.sites.size(); i++) add_site(i);
         remove_markers();
         derive_at_uses();
+        replace_allocas();
         for (auto &[value, slot] : slots_) use_slot(value, slot);
         for (llvm::Instruction *stand_in : stand_ins_)
             if (stand_in->use_empty()) stand_in->eraseFromParent();
@@ -70,6 +72,7 @@ class Clone {
     }
 
     // Objects' addresses and floors are the first words at every site but those of tail calls, whose records have none.
+    // They stay in an array of the clone's frame, which the bundles name.
     void read_objects() {
         llvm::IRBuilder<> build(entry_);
         llvm::Value *site = load(build, record_, build.getInt64Ty(), kSiteWord);
@@ -79,24 +82,43 @@ class Clone {
         for (const Site &one : sites_.sites) tails += one.tail;
         if (tails != 0) {
             auto *block = llvm::BasicBlock::Create(clone_->getContext(), "tails", clone_);
-            auto *objects = llvm::BasicBlock::Create(clone_->getContext(), "objects", clone_);
-            build.CreateCondBr(build.CreateICmpUGE(site, build.getInt64(sites_.sites.size() - tails)), block, objects);
+            auto *others = llvm::BasicBlock::Create(clone_->getContext(), "others", clone_);
+            build.CreateCondBr(build.CreateICmpUGE(site, build.getInt64(sites_.sites.size() - tails)), block, others);
             build.SetInsertPoint(block);
             tail_choice_ = build.CreateSwitch(site, nowhere_, static_cast<unsigned>(tails));
-            build.SetInsertPoint(objects);
+            build.SetInsertPoint(others);
         }
-        unsigned word = kFirstWord;
-        for (llvm::AllocaInst *alloca : sites_.allocas) {
-            llvm::Instruction *copy = copy_of(alloca);
-            llvm::Value *address = load(build, record_, alloca->getType(), word++);
-            copy->replaceAllUsesWith(address);
-            copy->eraseFromParent();
-            map_[alloca] = address;
-            fixed_.push_back(address);
+        if (unsigned count = fixed_words(sites_); count != 0) {
+            auto *type = llvm::ArrayType::get(build.getInt64Ty(), count);
+            objects_ = new llvm::AllocaInst(type, 0, nullptr, llvm::Align(8), "objects", entry_->begin());
+            llvm::Value *from = build.CreateConstInBoundsGEP1_64(build.getInt64Ty(), record_, kFirstWord);
+            build.CreateMemCpy(objects_, llvm::Align(8), from, llvm::Align(8), std::uint64_t{8} * count);
         }
-        if (sites_.floors)
-            for (unsigned i = 0; i < 2; i++) fixed_.push_back(load(build, record_, build.getInt64Ty(), word++));
         choice_ = build.CreateSwitch(site, nowhere_, static_cast<unsigned>(sites_.sites.size() - tails));
+    }
+
+    // In the clone, static allocas are objects of another frame.
+    void replace_allocas() {
+        for (unsigned i = 0; i < sites_.allocas.size(); i++) {
+            llvm::Instruction *copy = copy_of(sites_.allocas[i]);
+            replace_uses(copy, [&](llvm::BasicBlock::iterator before) {
+                llvm::IRBuilder<> build(before->getParent(), before);
+                return load(build, objects_, copy->getType(), i);
+            });
+            copy->eraseFromParent();
+        }
+    }
+
+    // The bundles of the original's calls name each of its objects; those of the clone the array.
+    void name_array(unsigned number) {
+        const Site &site = sites_.sites[number];
+        if (site.tail || site.object != nullptr) return;
+        auto *call = llvm::cast<llvm::CallInst>(copy_of(site.call));
+        std::vector<llvm::Value *> words;
+        auto bundle = call->getOperandBundle(llvm::LLVMContext::OB_deopt);
+        for (const llvm::Use &operand : bundle->Inputs.take_back(site.words.size())) words.push_back(operand.get());
+        map_[site.call] =
+            with_bundle(call, operands_in_clone(sites_, site, objects_, words), site_id(sites_, number));
     }
 
     llvm::AttributeList attributes() {
@@ -130,30 +152,16 @@ class Clone {
 
     // Takes values of a site from the record and stores them into their slots; gives the bundle's operands.
     std::vector<llvm::Value *> reload(const Site &site, llvm::IRBuilder<> &build) {
-        llvm::CallInst *copy = llvm::cast<llvm::CallInst>(copy_of(site.call));
-        std::size_t described = site.words.size() + fixed_.size();
-        std::vector<llvm::Value *> operands;
-        if (auto bundle = copy->getOperandBundle(llvm::LLVMContext::OB_deopt))
-            for (const llvm::Use &operand : bundle->Inputs) operands.push_back(operand.get());
-        else
-            operands.resize(described, record_);
-        if (site.tail) return operands;
-        std::size_t first = operands.size() - described;
-        auto word = static_cast<unsigned>(kFirstWord + fixed_.size());
-        for (llvm::Value *value : fixed_) operands[first++] = as_word(build, value);
+        if (site.tail) return operands_of(sites_, site);
+        unsigned word = kFirstWord + fixed_words(sites_);
+        std::vector<llvm::Value *> words;
         for (llvm::Value *value : site.words) {
             llvm::Value *loaded = load(build, record_, value->getType(), word);
             word += words_of(value->getType(), layout_);
             build.CreateStore(loaded, slot_of(copy_of(value)));
-            if (site.object == nullptr)
-                operands[first] = build.CreateBitOrPointerCast(loaded, operands[first]->getType());
-            first++;
+            words.push_back(as_operand(build, loaded));
         }
-        return operands;
-    }
-
-    static llvm::Value *as_word(llvm::IRBuilder<> &build, llvm::Value *value) {
-        return value->getType()->isPointerTy() ? build.CreatePtrToInt(value, build.getInt64Ty()) : value;
+        return operands_in_clone(sites_, site, objects_, words);
     }
 
     // Values that no site records, made of one other value: each use makes them again, so that none stays live for
@@ -195,12 +203,13 @@ class Clone {
         }
     }
 
-    // A value of the original, in the block of a site.
+    // A value of the original, in the block of a site. Allocas are replaced later.
     llvm::Value *remade(llvm::Value *operand, llvm::IRBuilder<> &build) {
         auto *copy = llvm::dyn_cast_or_null<llvm::Instruction>(map_.lookup(operand));
-        if (copy == nullptr || is_static_alloca(operand)) return copy == nullptr ? operand : copy;
-        return derived_.contains(copy) ? remake(llvm::cast<llvm::Instruction>(operand), build)
-                                       : build.CreateLoad(copy->getType(), slot_of(copy));
+        if (copy == nullptr) return operand;
+        if (is_static_alloca(operand)) return copy;
+        if (derived_.contains(copy)) return remake(llvm::cast<llvm::Instruction>(operand), build);
+        return build.CreateLoad(copy->getType(), slot_of(copy));
     }
 
     llvm::Instruction *remake(llvm::Instruction *value, llvm::IRBuilder<> &build) {
@@ -232,13 +241,12 @@ class Clone {
         build.SetCurrentDebugLocation(call->getDebugLoc());
         std::vector<llvm::Value *> operands = reload(site, build);
         recompute(site, build);
-        if (site.object != nullptr) operands.clear();
+        if (site.object != nullptr) operands.clear(); // not a site of its own
         llvm::CallInst *next = call_next(*call, build, operands);
         llvm::BasicBlock *rest = llvm::SplitBlock(call->getParent(), call->getNextNode());
         if (!call->getType()->isVoidTy() && !call->use_empty()) build.CreateStore(next, slot_of(call));
         build.CreateBr(rest);
         (site.tail ? tail_choice_ : choice_)->addCase(build.getInt64(number), block);
-        own_operands(site, *call);
     }
 
     llvm::CallInst *call_next(llvm::CallInst &call, llvm::IRBuilder<> &build,
@@ -251,16 +259,6 @@ class Clone {
         next->setAttributes(llvm::AttributeList::get(build.getContext(), llvm::AttributeSet(), from.getRetAttrs(), {}));
         if (!operands.empty()) next->addFnAttr(from.getFnAttr("statepoint-id"));
         return next;
-    }
-
-    // In the clone, static allocas are addresses in another frame: numbers to the bundle. Floors come from the record.
-    void own_operands(const Site &site, llvm::CallInst &call) {
-        if (site.tail || site.object != nullptr) return;
-        auto bundle = call.getOperandBundle(llvm::LLVMContext::OB_deopt);
-        auto first = static_cast<unsigned>(call.getBundleOperandsStartIndex() + bundle->Inputs.size() -
-                                           site.words.size() - fixed_.size());
-        llvm::IRBuilder<> build(&call);
-        for (llvm::Value *value : fixed_) call.setOperand(first++, as_word(build, value));
     }
 
     // Every use gets a value made before it; of a phi, at the end of the block that it comes from.
@@ -318,7 +316,7 @@ class Clone {
     llvm::BasicBlock *entry_ = nullptr, *nowhere_ = nullptr;
     llvm::SwitchInst *choice_ = nullptr, *tail_choice_ = nullptr;
     llvm::ValueToValueMapTy map_;
-    std::vector<llvm::Value *> fixed_; // objects' addresses, then floors
+    llvm::AllocaInst *objects_ = nullptr; // addresses, then floors
     std::vector<llvm::Instruction *> stand_ins_;
     llvm::SetVector<llvm::Instruction *> derived_;
     llvm::MapVector<llvm::Instruction *, llvm::AllocaInst *> slots_;

@@ -75,35 +75,57 @@ bool make_tail_call(llvm::CallInst &call) {
     return true;
 }
 
-llvm::Value *as_operand(llvm::Value *value, llvm::Instruction *before) {
-    llvm::Type *type = value->getType();
-    if (!type->getScalarType()->isPointerTy()) return value;
-    // A pointer would be taken for a reference that a collector may move, and be spilled.
-    llvm::Type *word = llvm::Type::getInt64Ty(type->getContext());
-    if (auto *vector = llvm::dyn_cast<llvm::FixedVectorType>(type))
-        word = llvm::FixedVectorType::get(word, vector->getNumElements());
-    return new llvm::PtrToIntInst(value, word, "", before->getIterator());
-}
-
-} // namespace
-
-// Words are described by a constant each where they are wider than one, after one that counts.
-std::vector<llvm::Value *> operands_of(const FunctionSites &sites, const Site &site) {
+// What describes the site, in front of its values: flags, the number of objects, and a constant for each value that is
+// wider than a word, after one that counts them.
+std::vector<llvm::Value *> description(const FunctionSites &sites, const Site &site, unsigned flags) {
     llvm::Module &module = *sites.function->getParent();
     auto *word = llvm::Type::getInt64Ty(module.getContext());
     auto constant = [&](std::uint64_t value) { return llvm::ConstantInt::get(word, value); };
     if (site.tail) return {constant(0), constant(0), constant(0)};
-    std::vector<llvm::Value *> wide, values;
-    for (llvm::AllocaInst *alloca : sites.allocas) values.push_back(alloca);
-    if (sites.floors) values.insert(values.end(), 2, constant(0));
+    std::vector<llvm::Value *> wide;
+    std::size_t place = fixed_words(sites);
     for (llvm::Value *value : site.words) {
         unsigned words = words_of(value->getType(), module.getDataLayout());
-        if (words > 1) wide.push_back(constant(values.size() << 8 | words));
-        values.push_back(as_operand(value, site.call));
+        if (words > 1) wide.push_back(constant(place << 8 | words));
+        place++;
     }
-    std::vector<llvm::Value *> operands{constant(sites.floors), constant(sites.allocas.size()), constant(wide.size())};
+    if (sites.floors) flags |= kBundleFloors;
+    std::vector<llvm::Value *> operands{constant(flags), constant(sites.allocas.size()), constant(wide.size())};
     operands.insert(operands.end(), wide.begin(), wide.end());
-    operands.insert(operands.end(), values.begin(), values.end());
+    return operands;
+}
+
+} // namespace
+
+unsigned fixed_words(const FunctionSites &sites) {
+    return static_cast<unsigned>(sites.allocas.size()) + (sites.floors ? 2 : 0);
+}
+
+llvm::Value *as_operand(llvm::IRBuilderBase &build, llvm::Value *value) {
+    llvm::Type *type = value->getType();
+    if (!type->getScalarType()->isPointerTy()) return value;
+    // A pointer would be taken for a reference that a collector may move, and be spilled.
+    llvm::Type *word = build.getInt64Ty();
+    if (auto *vector = llvm::dyn_cast<llvm::FixedVectorType>(type))
+        word = llvm::FixedVectorType::get(word, vector->getNumElements());
+    return build.Insert(new llvm::PtrToIntInst(value, word));
+}
+
+std::vector<llvm::Value *> operands_of(const FunctionSites &sites, const Site &site) {
+    std::vector<llvm::Value *> operands = description(sites, site, 0);
+    if (site.tail) return operands;
+    llvm::IRBuilder<> build(site.call);
+    operands.insert(operands.end(), sites.allocas.begin(), sites.allocas.end());
+    if (sites.floors) operands.insert(operands.end(), 2, build.getInt64(0));
+    for (llvm::Value *value : site.words) operands.push_back(as_operand(build, value));
+    return operands;
+}
+
+std::vector<llvm::Value *> operands_in_clone(const FunctionSites &sites, const Site &site, llvm::AllocaInst *objects,
+                                             const std::vector<llvm::Value *> &words) {
+    std::vector<llvm::Value *> operands = description(sites, site, objects != nullptr ? kBundleArray : 0);
+    if (objects != nullptr) operands.push_back(objects);
+    operands.insert(operands.end(), words.begin(), words.end());
     return operands;
 }
 

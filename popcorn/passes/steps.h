@@ -6,6 +6,7 @@
 #include <llvm/ADT/DenseMap.h>
 #include <llvm/ADT/DenseSet.h>
 #include <llvm/ADT/SmallVector.h>
+#include <llvm/IR/IRBuilder.h>
 #include <llvm/IR/Instructions.h>
 #include <llvm/IR/Module.h>
 
@@ -98,8 +99,17 @@ void normalise_values(llvm::Function &function, const llvm::SmallVectorImpl<llvm
 
 std::uint64_t site_id(const FunctionSites &sites, std::size_t index);
 
-// The operands of a site's bundle: number of allocas, ...; see site_table.h.
+// Words of the objects' addresses and the floors, with which each record begins.
+unsigned fixed_words(const FunctionSites &sites);
+
+// The value as a bundle holds it.
+llvm::Value *as_operand(llvm::IRBuilderBase &build, llvm::Value *value);
+
+// The operands of a site's bundle, as site_table.h describes them, and those in the clone, where `objects` is the array
+// of what fixed_words() counts, or null where that is nothing.
 std::vector<llvm::Value *> operands_of(const FunctionSites &sites, const Site &site);
+std::vector<llvm::Value *> operands_in_clone(const FunctionSites &sites, const Site &site, llvm::AllocaInst *objects,
+                                             const std::vector<llvm::Value *> &words);
 
 // Replaces the call by the same with a bundle.
 llvm::CallInst *with_bundle(llvm::CallInst *call, const std::vector<llvm::Value *> &operands, std::uint64_t id);
