@@ -2,19 +2,29 @@
 
 #include <llvm/Analysis/AssumptionCache.h>
 #include <llvm/Analysis/LoopInfo.h>
+#include <llvm/Analysis/OptimizationRemarkEmitter.h>
 #include <llvm/Analysis/ScalarEvolution.h>
 #include <llvm/Analysis/TargetLibraryInfo.h>
+#include <llvm/Analysis/TargetTransformInfo.h>
 #include <llvm/IR/Dominators.h>
 #include <llvm/IR/IRBuilder.h>
 #include <llvm/IR/IntrinsicInst.h>
 #include <llvm/IR/MDBuilder.h>
 #include <llvm/Transforms/Utils/BasicBlockUtils.h>
 #include <llvm/Transforms/Utils/LoopSimplify.h>
+#include <llvm/Transforms/Utils/LoopUtils.h>
+#include <llvm/Transforms/Utils/ScalarEvolutionExpander.h>
+#include <llvm/Transforms/Utils/UnrollLoop.h>
+
+#include <algorithm>
+#include <optional>
 
 namespace hrunc::popcorn {
 namespace {
 
-constexpr std::uint64_t kShortWork = 1 << 16; // iterations that need no poll
+constexpr std::uint64_t kShortWork = 1 << 16; // iterations that need no poll, and instructions between two polls
+constexpr std::size_t kTinyLoop = 20;         // instructions
+constexpr unsigned kUnrolled = 4;             // iterations of such a loop
 
 struct Polls {
     llvm::Function *poll;
@@ -43,10 +53,11 @@ llvm::MDNode *unlikely(llvm::LLVMContext &context) {
 }
 
 // if (flag) poll(); before `before`.
-void poll_before(llvm::Instruction *before, Polls &polls) {
+void poll_before(llvm::Instruction *before, Polls &polls, bool fresh = true) {
     llvm::IRBuilder<> build(before);
     llvm::LoadInst *flag = build.CreateAlignedLoad(build.getInt32Ty(), polls.flag, llvm::Align(4));
-    flag->setAtomic(llvm::AtomicOrdering::Monotonic);
+    // Where no call stands between two loads the code generators must not make one of them.
+    if (fresh) flag->setAtomic(llvm::AtomicOrdering::Monotonic);
     llvm::Value *set = build.CreateICmpNE(flag, build.getInt32(0));
     llvm::Instruction *cold =
         llvm::SplitBlockAndInsertIfThen(set, before->getIterator(), false, unlikely(before->getContext()));
@@ -65,33 +76,137 @@ bool has_calls(const llvm::Loop &loop) {
     return false;
 }
 
-// Polls every `interval` iterations by a counter.
-void poll_by_counter(llvm::Loop &loop, Polls &polls) {
-    llvm::BasicBlock *header = loop.getHeader(), *latch = loop.getLoopLatch();
-    llvm::IRBuilder<> build(header, header->begin());
-    llvm::PHINode *left = build.CreatePHI(build.getInt32Ty(), 2, "popcorn.left");
-    build.SetInsertPoint(latch->getTerminator());
-    llvm::Value *fewer = build.CreateSub(left, build.getInt32(1));
-    llvm::Value *none = build.CreateICmpEQ(fewer, build.getInt32(0));
-    llvm::BasicBlock *before = latch;
-    llvm::Instruction *end = latch->getTerminator();
-    llvm::Instruction *cold =
-        llvm::SplitBlockAndInsertIfThen(none, end->getIterator(), false, unlikely(header->getContext()));
-    llvm::BasicBlock *cold_block = cold->getParent(), *tail = end->getParent();
-    llvm::PHINode *next = llvm::PHINode::Create(build.getInt32Ty(), 2, "popcorn.left", tail->begin());
-    next->addIncoming(fewer, before);
-    next->addIncoming(build.getInt32(polls.interval), cold_block);
-    for (llvm::BasicBlock *from : llvm::predecessors(header))
-        left->addIncoming(from == tail ? static_cast<llvm::Value *>(next) : build.getInt32(polls.interval), from);
-    poll_before(cold, polls);
-    // The poll has split the cold block: the edge into the tail comes from its end.
-    next->setIncomingBlock(1, cold->getParent());
-}
+// A loop that goes on as long as a number that grows or shrinks by constant steps has not reached an end.
+struct Counted {
+    llvm::ICmpInst::Predicate goes_on; // number, end
+    llvm::Value *number = nullptr, *end = nullptr;
+    llvm::Value *first = nullptr; // value of number when it is first compared
+    std::int64_t step = 0;
+};
+
+// The end itself, or one that is `interval` iterations from a number that has not reached it.
+class NearerEnd {
+  public:
+    NearerEnd(const Counted &counted, unsigned interval)
+        : counted_(counted), far_(static_cast<std::uint64_t>(std::abs(counted.step)) * interval) {}
+
+    llvm::Value *from(llvm::IRBuilder<> &build, llvm::Value *here) {
+        llvm::Type *type = counted_.end->getType();
+        if (!type->isPointerTy()) return from(build, here, counted_.end);
+        llvm::Type *word = build.getInt64Ty();
+        llvm::Value *address = from(build, build.CreatePtrToInt(here, word), build.CreatePtrToInt(counted_.end, word));
+        return build.CreateIntToPtr(address, type);
+    }
+
+  private:
+    llvm::Value *from(llvm::IRBuilder<> &build, llvm::Value *here, llvm::Value *end) {
+        llvm::Value *far = llvm::ConstantInt::get(end->getType(), far_);
+        bool up = counted_.step > 0;
+        if (counted_.goes_on == llvm::ICmpInst::ICMP_NE) {
+            // It is met exactly: the distance is a multiple of the step. Addresses, and numbers that start small, do
+            // not overflow on the way.
+            const auto *known = llvm::dyn_cast<llvm::ConstantInt>(here);
+            if (up && (counted_.end->getType()->isPointerTy() || (known != nullptr && known->getValue().ult(far_))))
+                return build.CreateBinaryIntrinsic(llvm::Intrinsic::umin, end, build.CreateAdd(here, far));
+            llvm::Value *distance = up ? build.CreateSub(end, here) : build.CreateSub(here, end);
+            distance = build.CreateBinaryIntrinsic(llvm::Intrinsic::umin, distance, far);
+            return up ? build.CreateAdd(here, distance) : build.CreateSub(here, distance);
+        }
+        bool with_sign = llvm::ICmpInst::isSigned(counted_.goes_on);
+        auto move = up ? (with_sign ? llvm::Intrinsic::sadd_sat : llvm::Intrinsic::uadd_sat)
+                       : (with_sign ? llvm::Intrinsic::ssub_sat : llvm::Intrinsic::usub_sat);
+        auto least = up ? (with_sign ? llvm::Intrinsic::smin : llvm::Intrinsic::umin)
+                        : (with_sign ? llvm::Intrinsic::smax : llvm::Intrinsic::umax);
+        return build.CreateBinaryIntrinsic(least, end, build.CreateBinaryIntrinsic(move, here, far));
+    }
+
+    const Counted &counted_;
+    std::uint64_t far_;
+};
+
+// A loop becomes one of two levels: after so many iterations it is left to a point of the outer one, which polls and
+// goes back in. The inner loop is what it was, for the code generators too.
+class Strips {
+  public:
+    // The loop is simplified and has one latch.
+    Strips(llvm::Loop &loop, unsigned interval, Polls &polls)
+        : polls_(polls), interval_(interval), preheader_(loop.getLoopPreheader()), header_(loop.getHeader()),
+          latch_(loop.getLoopLatch()) {}
+
+    // Leaves the loop by a counter.
+    void count() {
+        llvm::BasicBlock *back = latch_;
+        // Where the loop is sure to go on the condition of its exit is no longer needed.
+        if (latch_->getSingleSuccessor() == nullptr) back = llvm::SplitEdge(latch_, header_);
+        split();
+        llvm::IRBuilder<> build(header_, header_->begin());
+        llvm::PHINode *left = build.CreatePHI(build.getInt32Ty(), 2, "popcorn.left");
+        back->getTerminator()->eraseFromParent();
+        build.SetInsertPoint(back);
+        llvm::Value *fewer = build.CreateSub(left, build.getInt32(1));
+        build.CreateCondBr(build.CreateICmpEQ(fewer, build.getInt32(0)), point_, header_, unlikely(context()));
+        left->addIncoming(build.getInt32(interval_), outer_);
+        left->addIncoming(fewer, back);
+        close(back, left);
+    }
+
+    // Leaves the loop by an end that is nearer than its own.
+    void shorten(const Counted &counted) {
+        auto *branch = llvm::cast<llvm::BranchInst>(latch_->getTerminator());
+        llvm::BasicBlock *exit = branch->getSuccessor(branch->getSuccessor(0) == header_ ? 1 : 0);
+        split();
+        llvm::IRBuilder<> build(preheader_->getTerminator());
+        NearerEnd nearer(counted, interval_);
+        llvm::Value *first = nearer.from(build, counted.first);
+        build.SetInsertPoint(outer_, outer_->begin());
+        llvm::PHINode *end = build.CreatePHI(counted.end->getType(), 2, "popcorn.end");
+        auto *check = llvm::BasicBlock::Create(context(), "popcorn.check", latch_->getParent(), point_);
+        branch->eraseFromParent();
+        build.SetInsertPoint(latch_);
+        build.CreateCondBr(build.CreateICmp(counted.goes_on, counted.number, end), header_, check);
+        build.SetInsertPoint(check);
+        // Not to be mistaken for one more number that the inner loop has to count.
+        llvm::Value *number = build.CreateFreeze(counted.number);
+        build.CreateCondBr(build.CreateICmp(counted.goes_on, number, counted.end), point_, exit, unlikely(context()));
+        exit->replacePhiUsesWith(latch_, check);
+        build.SetInsertPoint(point_);
+        end->addIncoming(first, preheader_);
+        end->addIncoming(nearer.from(build, number), point_);
+        close(latch_);
+    }
+
+  private:
+    llvm::LLVMContext &context() { return header_->getContext(); }
+
+    void split() {
+        outer_ = llvm::SplitEdge(preheader_, header_);
+        point_ = llvm::BasicBlock::Create(context(), "popcorn.point", header_->getParent(), latch_->getNextNode());
+    }
+
+    // What the header takes from `back` it takes from the point by way of the outer header.
+    void close(llvm::BasicBlock *back, const llvm::PHINode *counter = nullptr) {
+        llvm::BranchInst::Create(outer_, point_);
+        for (llvm::PHINode &phi : header_->phis()) {
+            if (&phi == counter) continue;
+            auto *outer = llvm::PHINode::Create(phi.getType(), 2, "", outer_->begin());
+            outer->addIncoming(phi.getIncomingValueForBlock(outer_), preheader_);
+            outer->addIncoming(phi.getIncomingValueForBlock(back), point_);
+            phi.setIncomingValueForBlock(outer_, outer);
+        }
+        poll_before(&point_->front(), polls_);
+    }
+
+    Polls &polls_;
+    unsigned interval_;
+    llvm::BasicBlock *preheader_, *header_, *latch_;
+    llvm::BasicBlock *outer_ = nullptr, *point_ = nullptr;
+};
 
 class LoopPolls {
   public:
-    LoopPolls(llvm::Function &function, Polls &polls)
-        : function_(function), polls_(polls),
+    // `heads` poll when they are called.
+    LoopPolls(llvm::Function &function, const llvm::DenseSet<const llvm::Function *> &heads, Polls &polls)
+        : function_(function), heads_(heads), polls_(polls),
           library_implementation_(llvm::Triple(function.getParent()->getTargetTriple())),
           library_(library_implementation_) {}
 
@@ -102,26 +217,119 @@ class LoopPolls {
         for (llvm::Loop *loop : loops_->getTopLevelLoops())
             llvm::simplifyLoop(loop, tree_.get(), loops_.get(), nullptr, nullptr, nullptr, false);
         analyse();
-        llvm::SmallVector<llvm::WeakTrackingVH, 16> latches;
-        llvm::SmallVector<llvm::Loop *, 16> counted;
+        if (unroll_tiny()) analyse();
+        std::vector<Plan> plans;
+        std::vector<std::pair<llvm::BasicBlock *, llvm::BasicBlock *>> latches;
         for (llvm::Loop *loop : loops_->getLoopsInPreorder()) {
             if (is_short(*loop) || has_own_point(*loop)) continue;
-            if (loop->isInnermost() && !has_calls(*loop) && loop->getLoopLatch() != nullptr)
-                counted.push_back(loop);
+            unsigned interval = interval_of(*loop);
+            if (interval > 1)
+                plans.push_back({Strips(*loop, interval, polls_), count(*loop)});
             else
-                for (llvm::BasicBlock *latch : latches_of(*loop)) latches.push_back(latch->getTerminator());
+                for (llvm::BasicBlock *latch : latches_of(*loop)) latches.emplace_back(latch, loop->getHeader());
         }
-        for (llvm::Loop *loop : counted) poll_by_counter(*loop, polls_);
-        for (llvm::Value *latch : latches) poll_before(llvm::cast<llvm::Instruction>(latch), polls_);
+        for (Plan &plan : plans) {
+            if (plan.counted)
+                plan.strips.shorten(*plan.counted);
+            else
+                plan.strips.count();
+        }
+        for (auto [latch, header] : latches) poll_on_edge(latch, header);
     }
 
   private:
+    struct Plan {
+        Strips strips;
+        std::optional<Counted> counted;
+    };
+
     void analyse() {
         evolution_.reset();
         tree_ = std::make_unique<llvm::DominatorTree>(function_);
         loops_ = std::make_unique<llvm::LoopInfo>(*tree_);
         assumptions_ = std::make_unique<llvm::AssumptionCache>(function_);
         evolution_ = std::make_unique<llvm::ScalarEvolution>(function_, library_, *assumptions_, *tree_, *loops_);
+    }
+
+    // To count its iterations would be much of the work of a tiny loop without a number of its own, one that follows a
+    // string for instance: such a loop is counted every few iterations.
+    bool unroll_tiny() {
+        llvm::SmallVector<llvm::Loop *, 8> tiny;
+        for (llvm::Loop *loop : loops_->getLoopsInPreorder()) {
+            if (!loop->isInnermost() || is_short(*loop) || has_own_point(*loop) || interval_of(*loop) == 1) continue;
+            std::size_t size = 0;
+            for (const llvm::BasicBlock *block : loop->blocks()) size += block->size();
+            if (size <= kTinyLoop && !count(*loop)) tiny.push_back(loop);
+        }
+        llvm::OptimizationRemarkEmitter remarks(&function_);
+        llvm::TargetTransformInfo target(function_.getDataLayout());
+        bool changed = false;
+        for (llvm::Loop *loop : tiny) {
+            llvm::formLCSSARecursively(*loop, *tree_, loops_.get(), evolution_.get());
+            llvm::UnrollLoopOptions options{};
+            options.Count = kUnrolled;
+            options.Force = true;
+            options.ForgetAllSCEV = true;
+            changed |=
+                llvm::UnrollLoop(loop, options, loops_.get(), evolution_.get(), tree_.get(), assumptions_.get(),
+                                 &target, &remarks, /*PreserveLCSSA=*/true) != llvm::LoopUnrollResult::Unmodified;
+        }
+        return changed;
+    }
+
+    // Where the loop is sure to go on the condition of its exit is no longer needed.
+    void poll_on_edge(llvm::BasicBlock *latch, llvm::BasicBlock *header) {
+        if (latch->getSingleSuccessor() == nullptr) latch = llvm::SplitEdge(latch, header);
+        poll_before(latch->getTerminator(), polls_);
+    }
+
+    // Iterations between two polls, so that these do some work, and end soon.
+    unsigned interval_of(const llvm::Loop &loop) const {
+        if (loop.getLoopLatch() == nullptr || loop.getLoopPreheader() == nullptr || has_calls(loop)) return 1;
+        if (loop.isInnermost()) {
+            std::uint64_t size = 1;
+            for (const llvm::BasicBlock *block : loop.blocks()) size += block->size();
+            return static_cast<unsigned>(std::clamp<std::uint64_t>(kShortWork / size, 16, polls_.interval));
+        }
+        unsigned below = 0; // levels
+        for (const llvm::Loop *inner : loop.getLoopsInPreorder())
+            below = std::max(below, inner->getLoopDepth() - loop.getLoopDepth());
+        return std::min(polls_.interval, below == 1 ? 16u : below == 2 ? 4u : 1u);
+    }
+
+    std::optional<Counted> count(llvm::Loop &loop) {
+        llvm::BasicBlock *latch = loop.getLoopLatch(), *preheader = loop.getLoopPreheader();
+        auto *branch = llvm::dyn_cast<llvm::BranchInst>(latch->getTerminator());
+        if (preheader == nullptr || branch == nullptr || !branch->isConditional()) return std::nullopt;
+        auto *compare = llvm::dyn_cast<llvm::ICmpInst>(branch->getCondition());
+        if (compare == nullptr || llvm::isa<llvm::SCEVCouldNotCompute>(evolution_->getExitCount(&loop, latch)))
+            return std::nullopt;
+        Counted counted{compare->getPredicate(), compare->getOperand(0), compare->getOperand(1)};
+        if (loop.isLoopInvariant(counted.number)) {
+            std::swap(counted.number, counted.end);
+            counted.goes_on = llvm::ICmpInst::getSwappedPredicate(counted.goes_on);
+        }
+        if (branch->getSuccessor(0) != loop.getHeader())
+            counted.goes_on = llvm::ICmpInst::getInversePredicate(counted.goes_on);
+        llvm::Type *type = counted.number->getType();
+        if (!loop.isLoopInvariant(counted.end)) return std::nullopt;
+        if (!type->isIntegerTy(32) && !type->isIntegerTy(64) && !type->isPointerTy()) return std::nullopt;
+        const auto *number = llvm::dyn_cast<llvm::SCEVAddRecExpr>(evolution_->getSCEV(counted.number));
+        if (number == nullptr || number->getLoop() != &loop || !number->isAffine()) return std::nullopt;
+        const auto *step = llvm::dyn_cast<llvm::SCEVConstant>(number->getStepRecurrence(*evolution_));
+        if (step == nullptr || !step->getAPInt().isSignedIntN(16) || step->isZero()) return std::nullopt;
+        counted.step = step->getAPInt().getSExtValue();
+        if (counted.goes_on == llvm::ICmpInst::ICMP_NE) {
+            if (std::abs(counted.step) != 1 && !number->hasNoSelfWrap()) return std::nullopt;
+        } else if (!llvm::ICmpInst::isRelational(counted.goes_on) ||
+                   (llvm::ICmpInst::isLT(counted.goes_on) || llvm::ICmpInst::isLE(counted.goes_on)) !=
+                       (counted.step > 0)) {
+            return std::nullopt;
+        }
+        llvm::SCEVExpander expander(*evolution_, function_.getDataLayout(), "popcorn", false);
+        if (!expander.isSafeToExpandAt(number->getStart(), preheader->getTerminator())) return std::nullopt;
+        counted.first = expander.expandCodeFor(number->getStart(), type, preheader->getTerminator());
+        return counted;
     }
 
     static llvm::SmallVector<llvm::BasicBlock *, 4> latches_of(const llvm::Loop &loop) {
@@ -147,7 +355,7 @@ class LoopPolls {
         return most != 0 && most <= kShortWork && !has_calls(loop);
     }
 
-    // Each iteration makes a system call.
+    // Each iteration makes a system call, or calls a function that polls.
     bool has_own_point(const llvm::Loop &loop) {
         const llvm::BasicBlock *latch = loop.getLoopLatch();
         if (latch == nullptr) return false;
@@ -156,12 +364,13 @@ class LoopPolls {
             for (const llvm::Instruction &instruction : *block)
                 if (const auto *call = llvm::dyn_cast<llvm::CallBase>(&instruction))
                     if (const llvm::Function *callee = call->getCalledFunction())
-                        if (callee->getName() == kSyscallFunction) return true;
+                        if (callee->getName() == kSyscallFunction || heads_.contains(callee)) return true;
         }
         return false;
     }
 
     llvm::Function &function_;
+    const llvm::DenseSet<const llvm::Function *> &heads_;
     Polls &polls_;
     llvm::TargetLibraryInfoImpl library_implementation_;
     llvm::TargetLibraryInfo library_;
@@ -180,16 +389,18 @@ bool gets_polls(const llvm::Function &function) {
 
 unsigned insert_polls(llvm::Module &module, const CaptureOptions &options) {
     if (!options.loop_polls) return 0;
-    std::vector<llvm::Function *> heads = CallGraph(module).cycle_heads();
+    llvm::DenseSet<const llvm::Function *> heads;
+    const CallGraph graph(module);
+    for (const llvm::Function *function : graph.cycle_heads())
+        if (gets_polls(*function)) heads.insert(function);
     Polls polls = declare(module, options);
-    for (llvm::Function &function : module)
-        if (gets_polls(function)) LoopPolls(function, polls).run();
-    for (llvm::Function *function : heads) {
-        if (!gets_polls(*function)) continue;
-        llvm::BasicBlock &entry = function->getEntryBlock();
-        auto at = entry.begin();
+    for (llvm::Function &function : module) {
+        if (!gets_polls(function)) continue;
+        LoopPolls(function, heads, polls).run();
+        if (!heads.contains(&function)) continue;
+        auto at = function.getEntryBlock().begin();
         while (is_static_alloca(&*at) || llvm::isa<llvm::DbgInfoIntrinsic>(&*at)) at++;
-        poll_before(&*at, polls);
+        poll_before(&*at, polls, /*fresh=*/false);
     }
     return polls.count;
 }

@@ -43,7 +43,7 @@ static uint64_t nbody(int rounds) {
             bodies[i].speed[k] = (i - k) * 0.1;
             bodies[i].mass = 1 + i * 0.1;
         }
-    for (int r = 0; r < rounds * 20000; r++) advance(bodies, 5, 0.001);
+    for (int r = 0; r < rounds * 60000; r++) advance(bodies, 5, 0.001);
     return (uint64_t)(bodies[0].at[0] * 1e6);
 }
 
@@ -178,8 +178,9 @@ static uint64_t list(int rounds) { /* as long as the list is: no counter */
 
 enum { kPush, kAdd, kSub, kJumpIf, kDup, kSwap, kEnd };
 static uint64_t interpreter(int rounds) {
-    static const uint8_t code[] = {kPush, 200,   kPush, 0,    kSwap, kDup,  kPush, 3,       kAdd, kAdd,
-                                   kSwap, kPush, 1,     kSub, kSwap, kSwap, kDup,  kJumpIf, 2,    kEnd};
+    /* n = 200; sum = 0; do sum += 3; while (--n > 0) */
+    static const uint8_t code[] = {kPush, 0,     kPush, 200,  kSwap, kPush,   3, kAdd,
+                                   kSwap, kPush, 1,     kSub, kDup,  kJumpIf, 4, kEnd};
     uint64_t sum = 0;
     for (int r = 0; r < rounds * 3000; r++) {
         int64_t stack[16];
@@ -247,13 +248,64 @@ static uint64_t text(int rounds) {
     return words;
 }
 
+static uint64_t add_scaled(int rounds) { /* a vector loop of a length that nobody knows */
+    enum { kCount = 3000 };
+    static float a[kCount], b[kCount];
+    for (int i = 0; i < kCount; i++) b[i] = (float)(i % 7);
+    for (int r = 0; r < rounds * 6000; r++) {
+        int count = kCount - (int)(random32() % 100);
+        for (int i = 0; i < count; i++) a[i] += 0.5f * b[i];
+    }
+    return (uint64_t)a[100];
+}
+
+static uint64_t hash(int rounds) {
+    static uint8_t data[4000];
+    for (unsigned i = 0; i < sizeof data; i++) data[i] = (uint8_t)random32();
+    uint64_t value = 1;
+    for (int r = 0; r < rounds * 1000; r++) {
+        size_t count = sizeof data - random32() % 64;
+        for (size_t i = 0; i < count; i++) value = (value ^ data[i]) * UINT64_C(0x100000001b3);
+    }
+    return value;
+}
+
+static uint64_t search(int rounds) {
+    static int32_t keys[2000];
+    for (unsigned i = 0; i < 2000; i++) keys[i] = (int32_t)(random32() >> 1);
+    uint64_t sum = 0;
+    for (int r = 0; r < rounds * 500; r++) {
+        int32_t wanted = keys[random32() % 2000];
+        for (int i = 0; i < 2000; i++)
+            if (keys[i] == wanted) {
+                sum += (uint64_t)i;
+                break;
+            }
+    }
+    return sum;
+}
+
+static uint64_t short_loops(int rounds) { /* the entry of a loop counts */
+    static char words[64][8];
+    for (unsigned i = 0; i < 64; i++)
+        for (unsigned j = 0; j < 1 + i % 7; j++) words[i][j] = (char)('a' + (i + j) % 26);
+    uint64_t sum = 0;
+    for (int r = 0; r < rounds * 10000; r++)
+        for (unsigned i = 0; i < 64; i++) {
+            unsigned length = (unsigned)(i % 7 + (unsigned)(r & 1));
+            for (unsigned j = 0; j < length; j++) sum = sum * 31 + (uint64_t)words[i][j];
+        }
+    return sum;
+}
+
 static const struct {
     const char *name;
     uint64_t (*run)(int);
 } kernels[] = {{"nbody", nbody},   {"quicksort", quicksort},     {"sha256", sha256},
                {"matrix", matrix}, {"mandelbrot", mandelbrot},   {"chase", chase},
                {"list", list},     {"interpreter", interpreter}, {"fib", fibonacci},
-               {"text", text}};
+               {"text", text},     {"add_scaled", add_scaled},   {"hash", hash},
+               {"search", search}, {"short_loops", short_loops}};
 
 int main(int count, char **arguments) {
     if (count != 3) return 2;
