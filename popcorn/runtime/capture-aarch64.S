@@ -92,7 +92,7 @@ END(__popcorn_poll)
 
 /* long (number, six arguments) */
 FUNCTION(__popcorn_syscall)
-    save_caller SIZE+64
+    save_caller SIZE+80
     add x9, sp, #SIZE
     stp x0, x1, [x9]
     stp x2, x3, [x9, #16]
@@ -102,7 +102,7 @@ FUNCTION(__popcorn_syscall)
     mov x1, x9
     bl popcorn_syscall_from
     ldr x30, [sp, #GPR(30)]
-    add sp, sp, #(SIZE + 64)
+    add sp, sp, #(SIZE + 80)
     ret
 END(__popcorn_syscall)
 

@@ -17,7 +17,16 @@ enum { kTimedWait = 137, kClockGettime = 113, kSchedYield = 124 };
 #error "x86-64 and aarch64 only"
 #endif
 
-enum { kEintr = 4, kEexist = 17, kInterrupted = -4095 };
+enum { kEintr = 4, kEexist = 17 };
+
+/* What __popcorn_waiting may give beside the kernel's results: the call is to be made again, and had not been entered,
+ * or had been, and was interrupted by the reserved signal. */
+enum { kNotMade = -4095, kInterrupted = -4093 };
+
+/* Words at the thread pointer, for the window: see its code. */
+enum { kCancelWord = 48, kWatchWord = 56, kRebuildsWord = 64, kHandlersWord = 72, kCountedWord = 80 };
+/* Bits of kHandlersWord; those of them that make the call give EINTR are in kCountedWord. */
+enum { kHandlerRan = 1, kPlainHandlerRan = 2 /* without SA_RESTART */ };
 
 struct popcorn_u128 {
     uint64_t low, high;
@@ -40,6 +49,7 @@ struct thread {
 
 struct system_call {
     uint64_t number, argument[6], deadline; /* nanoseconds of CLOCK_MONOTONIC, 0: none */
+    uint64_t interrupted;                   /* 1: it was in the kernel once */
 };
 
 extern struct popcorn_process __popcorn_process;
@@ -66,10 +76,15 @@ _Noreturn void popcorn_rebuild(struct thread *thread);
 /* park.c: acts on the notify word at a migration point. 0: it has to be put off. */
 int popcorn_point(const struct popcorn_registers *from, uint64_t resume, const uint64_t *words, unsigned count);
 void popcorn_rebuilt(void); /* all frames stand again */
+
+/* signals.c */
 void popcorn_on_signal(int number, void *information, void *context);
 
 /* Assembly. */
-extern const char popcorn_base[], __popcorn_window_begin[], __popcorn_window_end[], __popcorn_window_again[];
+extern const char popcorn_base[];
+extern const char __popcorn_window_begin[], __popcorn_window_end[]; /* right after the kernel's entry */
+extern const char __popcorn_window_again[], __popcorn_window_interrupted[], __popcorn_window_eintr[];
+extern const char __popcorn_raw_end[], __popcorn_raw_again[];
 void popcorn_restorer(void);
 void __popcorn_resume(void);
 long __popcorn_resume_syscall(struct popcorn_frame *record);
@@ -78,19 +93,8 @@ int __popcorn_resume_setjmp(struct popcorn_frame *record);
 _Noreturn void popcorn_call_on_stack(uint64_t function, uint64_t argument, uint64_t top);
 _Noreturn void popcorn_unmap_and_exit(uint64_t address, uint64_t size, uint64_t other, uint64_t other_size);
 
-/* The call with a portable number and portable structures; kInterrupted where it is to be made again. */
+/* The call with a portable number and portable structures. */
 long __popcorn_waiting(long number, long a, long b, long c, long d, long e, long f);
-
-/* The word that makes it give up, NULL: none. */
-static inline void set_watch(volatile uint32_t *word) {
-#if defined(__x86_64__)
-    __asm__ volatile("movq %0, %%fs:56" ::"r"(word) : "memory");
-#else
-    uint64_t pointer;
-    __asm__ volatile("mrs %0, tpidr_el0" : "=r"(pointer));
-    *(volatile uint64_t *)(pointer + 56) = (uint64_t)word;
-#endif
-}
 
 static inline long raw(long number, long a, long b, long c, long d, long e, long f) {
 #if defined(__x86_64__)
@@ -124,6 +128,10 @@ static inline uint64_t thread_pointer(void) {
     __asm__("mrs %0, tpidr_el0" : "=r"(pointer));
 #endif
     return pointer;
+}
+
+static inline volatile uint64_t *thread_word(unsigned offset) {
+    return (volatile uint64_t *)(thread_pointer() + offset);
 }
 
 static inline void set_mask(const uint64_t *mask, uint64_t *old) {

@@ -108,13 +108,3 @@ void __popcorn_resume_poll(struct popcorn_frame *record) {
     (void)record;
     popcorn_rebuilt();
 }
-
-/* A call that has not been made, or has been interrupted by this signal, goes back to make(). */
-void popcorn_on_signal(int number, void *information, void *context) {
-    (void)number;
-    (void)information;
-    uint64_t *pc = (uint64_t *)((uint8_t *)context + kContextPc);
-    const int64_t *result = (const int64_t *)((uint8_t *)context + kContextResult);
-    uint64_t begin = (uint64_t)__popcorn_window_begin, end = (uint64_t)__popcorn_window_end;
-    if ((*pc >= begin && *pc < end) || (*pc == end && *result == -kEintr)) *pc = (uint64_t)__popcorn_window_again;
-}

@@ -2,6 +2,7 @@
  * often the thread's frames had been rebuilt, 33 whether there is a mask. */
 #include "function.h"
 
+#define TP_CANCEL 48
 #define TP_REBUILDS 64
 
 FUNCTION(setjmp)
@@ -28,8 +29,10 @@ END(setjmp)
 .set _setjmp, setjmp
 .set __setjmp, setjmp
 
+/* Out of a handler, it may leave a system call that could be cancelled. */
 FUNCTION(longjmp)
     mrs x2, tpidr_el0
+    str xzr, [x2, #TP_CANCEL]
     ldr x2, [x2, #TP_REBUILDS]
     ldr x3, [x0, #256]
     cmp x2, x3

@@ -2,6 +2,7 @@
  * instrumented code recorded, 32 how often the thread's frames had been rebuilt, 33 whether there is a mask. */
 #include "function.h"
 
+#define TP_CANCEL %fs:48
 #define TP_REBUILDS %fs:64
 
 FUNCTION(setjmp)
@@ -25,7 +26,9 @@ END(setjmp)
 .set _setjmp, setjmp
 .set __setjmp, setjmp
 
+/* Out of a handler, it may leave a system call that could be cancelled. */
 FUNCTION(longjmp)
+    movq $0, TP_CANCEL
     movq TP_REBUILDS, %rax
     cmpq 256(%rdi), %rax
     jne popcorn_jump

@@ -26,7 +26,8 @@ FUNCTION(__popcorn_set_thread_pointer)
     ret
 END(__popcorn_set_thread_pointer)
 
-/* (number, six arguments): the portable system calls are this ISA's; returns -errno. */
+/* (number, six arguments): the portable system calls are this ISA's; returns -errno. The reserved signal lets it be made
+ * again where it was interrupted, but for close, which has closed. */
 FUNCTION(__popcorn_kernel)
     mov x8, x0
     mov x0, x1
@@ -35,7 +36,17 @@ FUNCTION(__popcorn_kernel)
     mov x3, x4
     mov x4, x5
     mov x5, x6
+    mov x9, x0
+1:
     svc #0
+    .globl __popcorn_raw_end, __popcorn_raw_again
+__popcorn_raw_end:
+    ret
+__popcorn_raw_again:
+    mov x0, x9
+    cmp x8, #57 /* close */
+    b.ne 1b
+    mov x0, #-4
     ret
 END(__popcorn_kernel)
 

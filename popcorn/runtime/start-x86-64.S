@@ -29,7 +29,8 @@ FUNCTION(__popcorn_set_thread_pointer)
     ret
 END(__popcorn_set_thread_pointer)
 
-/* (number, six arguments), all of this ISA; returns -errno. */
+/* (number, six arguments), all of this ISA; returns -errno. The reserved signal lets it be made again where it was
+ * interrupted, but for close, which has closed. */
 FUNCTION(__popcorn_raw)
     movq %rdi, %rax
     movq %rsi, %rdi
@@ -38,7 +39,17 @@ FUNCTION(__popcorn_raw)
     movq %r8, %r10
     movq %r9, %r8
     movq 8(%rsp), %r9
+    movq %rax, -8(%rsp)
+1:
     syscall
+    .globl __popcorn_raw_end, __popcorn_raw_again
+__popcorn_raw_end:
+    ret
+__popcorn_raw_again:
+    movq -8(%rsp), %rax
+    cmpq $__NR_close, %rax
+    jne 1b
+    movq $-4, %rax
     ret
 END(__popcorn_raw)
 

@@ -3,9 +3,12 @@
 
 #define TP_CANCEL 48
 #define TP_WATCH 56
+#define TP_HANDLERS 72
+#define TP_COUNTED 80
 
 /* (number, six arguments): as __popcorn_kernel, but gives up with -4094 as long as the thread names a cancel word that
- * is not zero, and with -4095 as long as it names a word to watch that is 1. A handler that finds the program counter between begin and end may let it give up. */
+ * is not zero, with -EINTR as long as handlers have run that count, and with -4095 as long as the thread names a word to
+ * watch that is 1. A handler that finds the program counter between begin and end may let it give up. */
 FUNCTION(__popcorn_waiting)
     mov x8, x0
     mov x0, x1
@@ -15,13 +18,18 @@ FUNCTION(__popcorn_waiting)
     mov x4, x5
     mov x5, x6
     mrs x11, tpidr_el0
-    .globl __popcorn_window_begin, __popcorn_window_end, __popcorn_window_again
+    .globl __popcorn_window_begin, __popcorn_window_end
+    .globl __popcorn_window_again, __popcorn_window_interrupted, __popcorn_window_eintr
 __popcorn_window_begin:
     ldr x9, [x11, #TP_CANCEL]
     cbz x9, 1f
     ldr w10, [x9]
     cbnz w10, __popcorn_window_leave
 1:
+    ldr x9, [x11, #TP_HANDLERS]
+    ldr x10, [x11, #TP_COUNTED]
+    tst x9, x10
+    b.ne __popcorn_window_eintr
     ldr x9, [x11, #TP_WATCH]
     cbz x9, 2f
     ldr w10, [x9]
@@ -36,6 +44,12 @@ __popcorn_window_leave:
     ret
 __popcorn_window_again:
     mov x0, #-4095
+    ret
+__popcorn_window_interrupted:
+    mov x0, #-4093
+    ret
+__popcorn_window_eintr:
+    mov x0, #-4
     ret
 END(__popcorn_waiting)
 

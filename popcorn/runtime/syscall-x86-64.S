@@ -3,10 +3,12 @@
 
 #define TP_CANCEL %fs:48
 #define TP_WATCH %fs:56
+#define TP_HANDLERS %fs:72
+#define TP_COUNTED %fs:80
 
 /* (number, six arguments), all of this ISA: as __popcorn_raw, but gives up with -4094 as long as the thread names a
- * cancel word that is not zero, and with -4095 as
- * long as it names a word to watch that is 1. A handler that finds the program counter between begin and end may let it give up. */
+ * cancel word that is not zero, with -EINTR as long as handlers have run that count, and with -4095 as long as the thread
+ * names a word to watch that is 1. A handler that finds the program counter between begin and end may let it give up. */
 FUNCTION(__popcorn_window)
     movq %rdi, %rax
     movq %rsi, %rdi
@@ -15,7 +17,8 @@ FUNCTION(__popcorn_window)
     movq %r8, %r10
     movq %r9, %r8
     movq 8(%rsp), %r9
-    .globl __popcorn_window_begin, __popcorn_window_end, __popcorn_window_again
+    .globl __popcorn_window_begin, __popcorn_window_end
+    .globl __popcorn_window_again, __popcorn_window_interrupted, __popcorn_window_eintr
 __popcorn_window_begin:
     movq TP_CANCEL, %r11
     testq %r11, %r11
@@ -23,6 +26,9 @@ __popcorn_window_begin:
     cmpl $0, (%r11)
     jne __popcorn_window_leave
 1:
+    movq TP_COUNTED, %r11
+    testq %r11, TP_HANDLERS
+    jnz __popcorn_window_eintr
     movq TP_WATCH, %r11
     testq %r11, %r11
     jz 2f
@@ -37,6 +43,12 @@ __popcorn_window_leave:
     ret
 __popcorn_window_again:
     movq $-4095, %rax
+    ret
+__popcorn_window_interrupted:
+    movq $-4093, %rax
+    ret
+__popcorn_window_eintr:
+    movq $-4, %rax
     ret
 END(__popcorn_window)
 

@@ -3,12 +3,20 @@
 
 /* aarch64's numbers are the portable ones. */
 enum {
+    kIoGetevents = 4,
     kEpollPwait = 22,
+    kClose = 57,
+    kPselect6 = 72,
+    kPpoll = 73,
     kFutex = 98,
     kNanosleep = 101,
     kClockNanosleep = 115,
+    kSigsuspend = 133,
     kPortableSigtimedwait = 137,
+    kMsgrcv = 188,
+    kMsgsnd = 189,
     kSemtimedop = 192,
+    kSemop = 193,
     kEpollPwait2 = 441
 };
 
@@ -44,6 +52,28 @@ static int timeout_argument(const struct system_call *call) {
     }
 }
 
+/* Calls that any handler interrupts, also one with SA_RESTART: signal(7). */
+static int never_restarts(uint64_t number) {
+    switch (number) {
+    case kIoGetevents:
+    case kEpollPwait:
+    case kPselect6:
+    case kPpoll:
+    case kNanosleep:
+    case kClockNanosleep:
+    case kSigsuspend:
+    case kPortableSigtimedwait:
+    case kMsgrcv:
+    case kMsgsnd:
+    case kSemtimedop:
+    case kSemop:
+    case kEpollPwait2:
+        return 1;
+    default:
+        return 0;
+    }
+}
+
 static void set_deadline(struct system_call *call) {
     int argument = timeout_argument(call);
     if (argument >= 0) {
@@ -71,11 +101,23 @@ static long issue(const struct system_call *call, volatile uint32_t *watch) {
         else
             arguments[3] = (nanoseconds + 999999) / 1000000;
     }
-    set_watch(watch);
+    uint64_t counted = never_restarts(call->number) ? kHandlerRan : kPlainHandlerRan;
+    if (!call->interrupted) *thread_word(kHandlersWord) = 0;
+    *thread_word(kCountedWord) = call->interrupted ? counted : 0;
+    *thread_word(kWatchWord) = (uint64_t)watch;
     long result = __popcorn_waiting((long)call->number, (long)arguments[0], (long)arguments[1], (long)arguments[2],
                                     (long)arguments[3], (long)arguments[4], (long)arguments[5]);
-    set_watch(NULL);
+    *thread_word(kWatchWord) = 0;
     return result;
+}
+
+/* Whether it is to be made once more. A close that was interrupted has closed. */
+static int unfinished(struct system_call *call, long *result) {
+    if (*result == kNotMade) return 1;
+    if (*result != kInterrupted) return 0;
+    if (call->number == kClose) *result = -kEintr;
+    call->interrupted = 1;
+    return call->number != kClose;
 }
 
 static long make(const struct popcorn_registers *from, struct system_call *call) {
@@ -85,11 +127,12 @@ static long make(const struct popcorn_registers *from, struct system_call *call)
             !popcorn_point(from, (uint64_t)__popcorn_resume_syscall, &call->number, sizeof *call / 8))
             watch = NULL; /* put off: the call must go on even so */
         long result = issue(call, watch);
-        if (result != kInterrupted) return result;
+        if (!unfinished(call, &result)) return result;
     }
 }
 
 long popcorn_syscall_from(const struct popcorn_registers *from, struct system_call *call) {
+    call->interrupted = 0;
     set_deadline(call);
     return make(from, call);
 }
@@ -99,5 +142,5 @@ long popcorn_syscall_again(const struct popcorn_registers *from, const struct po
     for (unsigned i = 0; i < sizeof call / 8; i++) (&call.number)[i] = record->word[i];
     popcorn_rebuilt();
     long result = issue(&call, &__popcorn_notify_flag);
-    return result == kInterrupted ? make(from, &call) : result;
+    return unfinished(&call, &result) ? make(from, &call) : result;
 }

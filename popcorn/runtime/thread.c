@@ -74,8 +74,8 @@ struct signal_action {
 };
 
 static void start_process(void) {
-    enum { kSiginfo = 4, kRestorer = 0x04000000, kRestart = 0x10000000 };
-    struct signal_action action = {popcorn_on_signal, kSiginfo | kRestorer | kRestart, popcorn_restorer, ~UINT64_C(0)};
+    enum { kSiginfo = 4, kRestorer = 0x04000000 };
+    struct signal_action action = {popcorn_on_signal, kSiginfo | kRestorer, popcorn_restorer, ~UINT64_C(0)};
     raw(kSigaction, POPCORN_SIGNAL, (long)&action, 0, 8, 0, 0);
 }
 
@@ -193,7 +193,7 @@ static uint64_t thread_pointer_if_set(void) {
 _Noreturn void popcorn_rebuild(struct thread *thread) {
     /* How often that has happened, for setjmp-*.S: native contexts from before are void. */
     const uint64_t pointer = thread_pointer_if_set();
-    if (pointer != 0) ++*(uint64_t *)(pointer + 64);
+    if (pointer != 0) ++*(uint64_t *)(pointer + kRebuildsWord);
     const struct popcorn_frame *frame = (const struct popcorn_frame *)thread->abi.frames;
     popcorn_call_on_stack(frame->resume, thread->abi.frames, thread->abi.resume_sp);
 }

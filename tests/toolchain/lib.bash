@@ -35,7 +35,7 @@ torture() {
     gcc -std=gnu11 -O1 -ffp-contract=off -frounding-math -w "$source" -o "$BATS_TEST_TMPDIR/expected" -lm -pthread
     "$BATS_TEST_TMPDIR/expected" >"$BATS_TEST_TMPDIR/expected.txt"
     for level in 0 1 2 3; do
-        "$bin/popcorn-cc" -std=gnu11 "-O$level" -w "$source" -o "$app" -lm -pthread
+        "$bin/popcorn-cc" -DPOPCORN -std=gnu11 "-O$level" -w "$source" -o "$app" -lm -pthread
         for isa in x86-64 aarch64; do
             same_output "$isa" "$app" "$1 -O$level"
             "$BATS_TEST_DIRNAME/exercise" "${app}_$isa" "${exercised}_$isa"

@@ -32,6 +32,10 @@ load lib
     torture system
 }
 
+@test "interrupted system calls" {
+    torture interrupts
+}
+
 @test "the C library" {
     torture library always
 }

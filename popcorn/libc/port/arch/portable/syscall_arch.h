@@ -13,6 +13,8 @@ static inline int __popcorn_blocks(long n) {
     switch (n) {
     case __NR_fcntl:
     case __NR_flock:
+    case __NR_ioctl:
+    case __NR_fallocate:
     case __NR_openat:
     case __NR_read:
     case __NR_write:
@@ -36,6 +38,8 @@ static inline int __popcorn_blocks(long n) {
     case __NR_pselect6:
     case __NR_ppoll:
     case __NR_epoll_pwait:
+    case __NR_epoll_pwait2:
+    case __NR_io_uring_enter:
     case __NR_io_getevents:
     case __NR_waitid:
     case __NR_wait4:
