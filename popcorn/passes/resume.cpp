@@ -117,8 +117,7 @@ class Clone {
         std::vector<llvm::Value *> words;
         auto bundle = call->getOperandBundle(llvm::LLVMContext::OB_deopt);
         for (const llvm::Use &operand : bundle->Inputs.take_back(site.words.size())) words.push_back(operand.get());
-        map_[site.call] =
-            with_bundle(call, operands_in_clone(sites_, site, objects_, words), site_id(sites_, number));
+        map_[site.call] = with_bundle(call, operands_in_clone(sites_, site, objects_, words), site_id(sites_, number));
     }
 
     llvm::AttributeList attributes() {
