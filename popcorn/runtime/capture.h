@@ -9,9 +9,6 @@
 /* Runs the first thread's function on the first of these stack regions, from their lowest addresses on. */
 _Noreturn void __popcorn_start_process(void (*function)(void *), void *argument, void *const stacks[2], size_t size);
 
-/* Runs another thread's function on stack regions of its own. The thread pointer is set. */
-_Noreturn void __popcorn_start_thread(int (*function)(void *), void *argument);
-
 /* Ends the calling thread; its stack regions go, and `map` too if its size is not 0. */
 _Noreturn void __popcorn_unmap_and_exit(void *map, size_t size);
 _Noreturn void __popcorn_exit_thread(void);

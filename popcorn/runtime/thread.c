@@ -1,6 +1,10 @@
 /* Threads: their stack regions, their list, their lowest frame. */
 #include "internal.h"
 
+struct cloned;
+int __clone(int (*function)(void *), void *stack, int flags, void *argument, void *const *variadic);
+_Noreturn void popcorn_cloned(const struct cloned *cloned);
+
 struct popcorn_process __popcorn_process __attribute__((section(".data"))) = {
     .magic = POPCORN_PROCESS_MAGIC,
     .version = POPCORN_ABI_VERSION,
@@ -16,7 +20,11 @@ enum {
     kNoReserve = 0x4000,
     kFixedNoReplace = 0x100000,
     kGuard = 65536,
-    kThreadStack = 2 << 20
+    kLeastStack = 2 << 20,       /* of a region */
+    kStackFactor = 4,            /* times what the program asks for: frames are rebuilt beside each other, and larger */
+    kCloneThread = 0x10000,      /* CLONE_THREAD */
+    kCloneArguments = 0x1381000, /* those flags of clone that have an argument: the variadic ones */
+    kEagain = 11
 };
 
 static uint32_t lock_word;
@@ -29,12 +37,18 @@ void popcorn_unlock(void) {
     __atomic_store_n(&lock_word, 0, __ATOMIC_RELEASE);
 }
 
-/* Memory below 2^38, which the kernels of both ISAs have. */
+/* Memory below 2^38, which the kernels of both ISAs have: above the last that was given, from the start again at the
+ * end. */
 void *popcorn_map(uint64_t size) {
+    static const uint64_t begin = UINT64_C(0x1000000000), end = UINT64_C(0x4000000000);
     static uint64_t next = UINT64_C(0x1000000000);
     size = (size + 0xffff) & ~UINT64_C(0xffff);
-    for (unsigned tries = 0; tries < 4096; tries++) {
-        uint64_t at = __atomic_fetch_add(&next, size + kGuard, __ATOMIC_RELAXED);
+    if (size > (end - begin) / 4) return NULL;
+    for (unsigned tries = 0; tries < 65536; tries++) {
+        uint64_t at = __atomic_load_n(&next, __ATOMIC_RELAXED);
+        uint64_t after = at + size + kGuard <= end ? at + size + kGuard : begin;
+        if (!__atomic_compare_exchange_n(&next, &at, after, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED) || after == begin)
+            continue;
         long got = raw(kMmap, (long)at, (long)size, 3, kPrivateAnonymous | kNoReserve | kFixedNoReplace, -1, 0);
         if ((uint64_t)got == at) return (void *)at;
         if (got > 0) raw(kMunmap, got, (long)size, 0, 0, 0, 0); /* a kernel that does not know the flag */
@@ -90,7 +104,8 @@ enum {
 
 /* The structure, and a guard below each region. */
 static struct thread *make_thread(uint64_t stack_size) {
-    stack_size = (stack_size + 0xffff) & ~UINT64_C(0xffff);
+    if (stack_size > (UINT64_C(1) << 38)) return NULL;
+    stack_size = stack_size < kLeastStack ? kLeastStack : (stack_size + 0xffff) & ~UINT64_C(0xffff);
     uint64_t size = 2 * kGuard + 2 * stack_size, at = (uint64_t)popcorn_map(size);
     if (at == 0) return NULL;
     raw(kMprotect, (long)(at + kGuard / 2), kGuard / 2, 0, 0, 0, 0);
@@ -148,11 +163,41 @@ _Noreturn void __popcorn_start_process(void (*function)(void *), void *argument,
     popcorn_call_on_stack((uint64_t)function, (uint64_t)argument, thread.abi.stack[0] + size);
 }
 
-_Noreturn void __popcorn_start_thread(int (*function)(void *), void *argument) {
-    struct thread *thread = make_thread(kThreadStack);
-    if (thread == NULL) __builtin_trap();
+/* What a thread or process that __clone makes finds at the top of its stack. */
+struct cloned {
+    int (*function)(void *);
+    void *argument;
+    struct thread *thread; /* NULL: a process, whose frames are not captured */
+    uint64_t padding;
+};
+
+/* The variadic arguments of portable code are an array: pid_t *parent, void *tls, pid_t *child. */
+int __clone(int (*function)(void *), void *stack, int flags, void *argument, void *const *variadic) {
+    struct thread *thread = NULL;
+    if (flags & kCloneThread) {
+        uint64_t size = *thread_word(kStackWord);
+        thread = make_thread(size > UINT64_MAX / kStackFactor ? UINT64_MAX : size * kStackFactor);
+        if (thread == NULL) return -kEagain;
+    }
+    struct cloned *cloned = (struct cloned *)((uint64_t)stack & ~UINT64_C(15)) - 1;
+    *cloned = (struct cloned){function, argument, thread, 0};
+    static void *const none[3];
+    if (!(flags & kCloneArguments)) variadic = none;
+    long made = popcorn_clone((uint64_t)(uint32_t)flags, cloned, variadic[0], variadic[1], variadic[2]);
+    if (made < 0 && thread != NULL) raw(kMunmap, (long)thread->block, (long)thread->block_size, 0, 0, 0, 0);
+    return (int)made;
+}
+
+/* From popcorn_clone, in what it made. */
+_Noreturn void popcorn_cloned(const struct cloned *cloned) {
+    struct thread *thread = cloned->thread;
+    if (thread == NULL) {
+        raw(kExit, cloned->function(cloned->argument), 0, 0, 0, 0, 0);
+        __builtin_trap();
+    }
     enter(thread);
-    popcorn_call_on_stack((uint64_t)function, (uint64_t)argument, thread->abi.stack[0] + thread->abi.stack_size);
+    popcorn_call_on_stack((uint64_t)cloned->function, (uint64_t)cloned->argument,
+                          thread->abi.stack[0] + thread->abi.stack_size);
 }
 
 _Noreturn void __popcorn_unmap_and_exit(void *map, size_t size) {

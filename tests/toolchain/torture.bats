@@ -24,6 +24,10 @@ load lib
     torture jumps always
 }
 
+@test "deep stacks" {
+    torture stacks
+}
+
 @test "threads" {
     torture threads
 }

@@ -7,5 +7,6 @@ enum {
     POPCORN_REBUILDS, /* how often the thread's frames have been rebuilt */
     POPCORN_HANDLERS, /* which kinds of signal handlers have run */
     POPCORN_COUNTED,  /* which of them make a system call give EINTR */
+    POPCORN_STACK,    /* stack size asked for the thread that this one is making */
     POPCORN_FIRST_FREE,
 };

@@ -10,6 +10,7 @@
 
 #define STACK_DEFAULT (8ul << 20)
 #define STACK_LARGEST (1ul << 30)
+#define STACK_FACTOR 4 /* frames are rebuilt beside each other, and larger */
 #define STACK_GUARD (1ul << 16)
 
 extern int main();
@@ -18,7 +19,8 @@ _Noreturn void __popcorn_start_process(void (*)(long *), long *, void *const[2],
 
 hidden struct popcorn_stacks __popcorn_main_stacks;
 
-static size_t stack_size(void) {
+/* What the program may use. */
+static size_t stack_limit(void) {
     unsigned long limit[2];
     if (__syscall(SYS_prlimit64, 0, RLIMIT_STACK, 0, limit) < 0) return STACK_DEFAULT;
     if (limit[0] > STACK_LARGEST) return limit[0] == ~0ul ? STACK_DEFAULT : STACK_LARGEST;
@@ -75,7 +77,7 @@ static void on_stack(long *block) {
 }
 
 _Noreturn void __popcorn_start_c(long *sp) {
-    size_t size = stack_size();
+    size_t size = STACK_FACTOR * stack_limit();
     __popcorn_main_stacks.size = size;
     for (int i = 0; i < 2; i++) {
         char *p = mmap(0, size + STACK_GUARD, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
