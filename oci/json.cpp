@@ -86,7 +86,7 @@ Result<Json> parse_json(std::string_view text) {
 Result<Json> read_json(const std::string &path, std::size_t limit) {
     // O_NONBLOCK: a FIFO in this place must not hold the call up.
     HRUNC_ASSIGN(Fd fd, open_file(path, O_RDONLY | O_NOCTTY | O_NONBLOCK));
-    struct stat status {};
+    struct stat status{};
     if (fstat(fd.get(), &status) != 0) return Error::system(in_quotes(path));
     if (!S_ISREG(status.st_mode)) return Error(ErrorCode::kInvalid, in_quotes(path) + ": not a regular file");
     HRUNC_ASSIGN_IN(std::string text, read_to_end(fd, limit), in_quotes(path));

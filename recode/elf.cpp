@@ -62,7 +62,7 @@ struct Elf::Table {
 };
 
 Result<Elf> Elf::open(Fd file) {
-    struct stat status {};
+    struct stat status{};
     if (fstat(file.get(), &status) != 0) return Error::system("stat an ELF file");
     if (!S_ISREG(status.st_mode)) return invalid("not a regular file");
     return parse(std::move(file), static_cast<std::uint64_t>(status.st_size));

@@ -159,7 +159,7 @@ Result<void> ImageDirectory::check_files(const DumpedProcess &process) const {
 }
 
 Result<std::optional<std::string>> parent_link(const Fd &directory) {
-    struct stat status {};
+    struct stat status{};
     if (fstatat(directory.get(), "parent", &status, AT_SYMLINK_NOFOLLOW) != 0) {
         if (errno == ENOENT) return std::optional<std::string>();
         return Error::system("stat \"parent\"");

@@ -54,7 +54,7 @@ constexpr std::uint64_t round_up(std::uint64_t value, std::uint64_t unit) {
 Result<Fd> open_image(const Fd &directory, const std::string &name) {
     // O_NONBLOCK: opening a fifo would wait for its writer; O_NOCTTY: a terminal would become this process's.
     HRUNC_ASSIGN(Fd file, open_beneath(directory, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW));
-    struct stat status {};
+    struct stat status{};
     if (fstat(file.get(), &status) != 0) return Error::system("stat \"" + name + "\"");
     if (!S_ISREG(status.st_mode)) return Error(ErrorCode::kInvalid, "\"" + name + "\": not a regular file");
     return file;
@@ -75,7 +75,7 @@ Result<ImageReader> ImageReader::on(Fd file, const std::string &name) {
     if (!type) return Error(ErrorCode::kInvalid, quoted(name) + ": not the name of a CRIU image");
     if (type->type->header == ImageHeader::kNone)
         return Error(ErrorCode::kInvalid, name + ": a raw image, which has no messages");
-    struct stat status {};
+    struct stat status{};
     if (fstat(file.get(), &status) != 0) return Error::system("stat \"" + name + "\"");
     reader.file_ = std::move(file);
     reader.name_ = name;

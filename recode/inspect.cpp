@@ -280,7 +280,7 @@ Result<void> report_images(const Subject &subject) {
     for (const std::string &file : subject.images.names()) {
         if (file == "parent") continue;
         HRUNC_ASSIGN(Fd fd, open_image(subject.images.fd(), file));
-        struct stat status {};
+        struct stat status{};
         if (fstat(fd.get(), &status) != 0) return Error::system("stat " + quoted(file));
         bytes += static_cast<std::uint64_t>(status.st_size);
         ++files;

@@ -72,7 +72,7 @@ Result<void> Pagemap::read_runs(const Fd &directory, const std::string &name, st
 }
 
 Result<void> Pagemap::find_page_size(const Fd &directory) {
-    struct stat status {};
+    struct stat status{};
     if (fstatat(directory.get(), pages_name_.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
         if (errno == ENOENT) return {};
         return Error::system("stat \"" + pages_name_ + "\"");

@@ -166,7 +166,7 @@ Result<void> take_annotation(Config &config, const std::string &name, const std:
 
 // A file that somebody else can write would let them choose what hrunc starts.
 Result<void> check_file(const Fd &fd) {
-    struct stat status {};
+    struct stat status{};
     if (fstat(fd.get(), &status) != 0) return Error::system("stat");
     if (!S_ISREG(status.st_mode)) return Error(ErrorCode::kInvalid, "not a regular file");
     if (status.st_uid != 0 && status.st_uid != geteuid())

@@ -20,7 +20,7 @@ std::string where(std::string_view key, const std::string &program) {
 }
 
 bool is_hrunc_itself(const struct stat &file) {
-    struct stat self {};
+    struct stat self{};
     return stat("/proc/self/exe", &self) == 0 && self.st_dev == file.st_dev && self.st_ino == file.st_ino;
 }
 
@@ -34,7 +34,7 @@ int why_not_executable(const std::string &path, struct stat &file) {
 } // namespace
 
 Result<std::string> find_program(const std::string &program, std::string_view key) {
-    struct stat file {};
+    struct stat file{};
     if (program.find('/') != std::string::npos) {
         if (int number = why_not_executable(program, file)) return Error::system(where(key, program), number);
         if (is_hrunc_itself(file)) return Error(ErrorCode::kRefused, where(key, program) + ": that is hrunc itself");

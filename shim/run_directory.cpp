@@ -90,8 +90,7 @@ Context context_from(const Json &json) {
 
 // Between its making and its locking a directory can be taken for a stale one, and be removed.
 bool still_there(const Fd &directory, const std::string &path) {
-    struct stat held {
-    }, named{};
+    struct stat held{}, named{};
     return fstat(directory.get(), &held) == 0 && stat(path.c_str(), &named) == 0 && held.st_ino == named.st_ino &&
            held.st_dev == named.st_dev;
 }
@@ -100,7 +99,7 @@ Result<void> make_state_directory(const std::string &path) {
     std::error_code error;
     std::filesystem::create_directories(std::filesystem::path(path).parent_path(), error);
     if (mkdir(path.c_str(), 0700) == 0) return {};
-    struct stat directory {};
+    struct stat directory{};
     if (errno != EEXIST || lstat(path.c_str(), &directory) != 0)
         return Error::system("make the state directory \"" + path + "\"");
     // Whoever else could write to it could put something of his own in the place of a checkpoint's images.

@@ -45,7 +45,7 @@ class HeldSignals {
         sigfillset(&held);
         // What a fault of this very process raises has to end it.
         for (int number : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS}) sigdelset(&held, number);
-        struct sigaction plain {};
+        struct sigaction plain{};
         plain.sa_handler = SIG_DFL;
         sigaction(SIGCHLD, &plain, &child_action_); // an inherited SIG_IGN would take the child's status away
         sigprocmask(SIG_SETMASK, &held, &before_);
@@ -63,7 +63,7 @@ class HeldSignals {
 
   private:
     sigset_t before_{};
-    struct sigaction child_action_ {};
+    struct sigaction child_action_{};
     Fd fd_;
 };
 

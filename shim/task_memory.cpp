@@ -42,7 +42,7 @@ Result<bool> write_memory(const Process &process, std::uint64_t address, const v
 Result<Fd> open_executable(const Process &process) {
     std::string link = "/proc/" + std::to_string(process.pid) + "/exe"; // not a name that can be forged
     HRUNC_ASSIGN(Fd place, open_file(link, O_PATH));
-    struct statfs system {};
+    struct statfs system{};
     if (fstatfs(place.get(), &system) != 0) return Error::system("statfs of its executable");
     constexpr long kFuse = 0x65735546; // FUSE_SUPER_MAGIC, <linux/magic.h> has it since Linux 5.14
     if (system.f_type == kFuse) return Error(ErrorCode::kRefused, "its executable lies on a file system in user space");

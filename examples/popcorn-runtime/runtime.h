@@ -107,7 +107,7 @@ _Noreturn void popcorn_no_site(void *function, uint64_t site);
         _Static_assert(sizeof(v) <= sizeof(word_), "a live variable of more than 8 bytes");                            \
         __builtin_memcpy(&word_, &(v), sizeof(v));                                                                     \
         record_->words[k] = word_;                                                                                     \
-        record_->doubles |= (uint64_t) _Generic((v), double : 1, default : 0) << (k);                                  \
+        record_->doubles |= (uint64_t)_Generic((v), double: 1, default: 0) << (k);                                     \
     }
 #define POPCORN_LOAD_(k, v)                                                                                            \
     {                                                                                                                  \

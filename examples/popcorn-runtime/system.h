@@ -48,7 +48,7 @@ enum { kEintr = 4, kEagain = 11 };
 /* Standard signals have the same numbers on both. */
 enum { kSigusr1 = 10, kSigusr2 = 12, kSigalrm = 14, kSigterm = 15, kSigchld = 17, kSigprof = 27, kSigvtalrm = 26 };
 enum { kSigBlock = 0, kSigUnblock = 1, kSigSetmask = 2, kSiTkill = -6 };
-#define SIGNAL_BIT(number) (UINT64_C(1) << ((number)-1))
+#define SIGNAL_BIT(number) (UINT64_C(1) << ((number) - 1))
 
 /* As the kernel knows it; aarch64's kernel honours SA_RESTORER too. */
 struct signal_action {

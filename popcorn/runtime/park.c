@@ -50,7 +50,9 @@ static void set_parked(struct thread *thread, uint32_t state) {
 /* Until it is released here, or dumped and set to __popcorn_resume elsewhere. */
 static void park(struct thread *thread) {
     static const uint64_t only = UINT64_C(1) << (POPCORN_SIGNAL - 1);
-    const struct { int64_t seconds, nanoseconds; } patience = {1, 0};
+    const struct {
+        int64_t seconds, nanoseconds;
+    } patience = {1, 0};
     save_floating_point(&thread->abi);
     thread->abi.pointer = thread_pointer();
     thread->abi.tid = (uint32_t)raw(kGettid, 0, 0, 0, 0, 0, 0);

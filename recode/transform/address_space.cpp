@@ -156,8 +156,7 @@ struct Field {
     std::uint64_t (images::AddressSpace::*get)() const;
     void (images::AddressSpace::*set)(std::uint64_t);
 };
-#define HRUNC_FIELD(name)                                                                                              \
-    { #name, &images::AddressSpace::name, &images::AddressSpace::set_##name }
+#define HRUNC_FIELD(name) {#name, &images::AddressSpace::name, &images::AddressSpace::set_##name}
 constexpr Field kFields[] = {
     HRUNC_FIELD(start_code),  HRUNC_FIELD(end_code),  HRUNC_FIELD(start_data), HRUNC_FIELD(end_data),
     HRUNC_FIELD(start_stack), HRUNC_FIELD(start_brk), HRUNC_FIELD(brk),        HRUNC_FIELD(arg_start),

@@ -93,7 +93,7 @@ Result<std::optional<AbiSymbols>> abi_symbols(const Elf &elf) {
 struct Executables::Program {
     std::string path;
     Elf elf;
-    struct stat status {};
+    struct stat status{};
 };
 
 Result<Executables> Executables::open(const std::string &root, const std::map<std::string, std::string> &mounts) {
@@ -126,7 +126,7 @@ Result<Fd> Executables::open_path(const std::string &path) const {
 Result<std::optional<Executables::Program>> Executables::open_program(const std::string &path) const {
     Result<Fd> file = open_path(path);
     if (!file) return std::optional<Program>{};
-    struct stat status {};
+    struct stat status{};
     if (fstat(file->get(), &status) != 0) return Error::system("look at \"" + path + "\"");
     if (!S_ISREG(status.st_mode)) return std::optional<Program>{};
     Result<Elf> elf = Elf::open(std::move(file).value());

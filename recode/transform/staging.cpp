@@ -70,7 +70,7 @@ Result<Staging> Staging::make(const std::string &output, const std::string &sour
     if (staging.name_.empty() || staging.name_ == "." || staging.name_ == ".." || staging.name_ == "/")
         return Error(ErrorCode::kInvalid, "\"" + output + "\": not a name for a directory");
     HRUNC_ASSIGN(staging.parent_, open_file(directory, O_RDONLY | O_DIRECTORY));
-    struct stat status {};
+    struct stat status{};
     if (fstatat(staging.parent_.get(), staging.name_.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0)
         return Error(ErrorCode::kRefused, "\"" + output + "\" exists already");
     HRUNC_ASSIGN(std::string place, real_path(directory));
@@ -122,7 +122,7 @@ Result<void> Staging::carry(const Fd &source, const std::string &name) {
     if (has(name)) return {};
     Result<Fd> file = open_image(source, name);
     if (!file) HRUNC_TRY(check_linked(source, name));
-    struct stat status {};
+    struct stat status{};
     if (file && fstat(file->get(), &status) != 0) return Error::system("look at \"" + name + "\"");
     if (file && static_cast<std::uint64_t>(status.st_size) <= kMaxCopiedFile) {
         HRUNC_ASSIGN_IN(std::string bytes, read_to_end(*file, kMaxCopiedFile), "\"" + name + "\"");

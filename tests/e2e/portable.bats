@@ -1,16 +1,26 @@
 # Programs built by popcorn-cc, of several threads, move between the two guests, and go on where they were dumped.
 
+# Of tests/toolchain/torture.
+torture=(control interrupts jumps library numbers stacks system threads values variadic)
+
 setup_file() {
     load lib.bash
     "$root/dev" toolchain >"$work/toolchain.log" 2>&1 || { tail -n 20 "$work/toolchain.log" >&2; return 1; }
     e2e_up
-    local isa programs=$work/portable
+    local isa name cc programs=$work/portable
     rm -rf "$programs"
     mkdir -p "$programs/root/app"
-    "$root/build/toolchain/root/bin/popcorn-cc" -O2 -pthread -o "$programs/threads" "$root/tests/programs/portable/threads.c"
+    cc=$root/build/toolchain/root/bin/popcorn-cc
+    for name in threads again; do
+        "$cc" -O2 -pthread -o "$programs/$name" "$root/tests/programs/portable/$name.c"
+    done
+    for name in "${torture[@]}"; do
+        "$cc" -DPOPCORN -std=gnu11 -O2 -w -pthread -o "$programs/$name" "$root/tests/toolchain/torture/$name.c" -lm
+        "$programs/$name" >"$programs/root/app/$name.txt"
+    done
     for isa in x86-64 aarch64; do
-        cp "$programs"/threads_* "$programs/root/app"
-        cp "$programs/threads_$isa" "$programs/root/app/threads"
+        cp "$programs"/*_x86-64 "$programs"/*_aarch64 "$programs/root/app"
+        for name in threads again "${torture[@]}"; do cp "$programs/${name}_$isa" "$programs/root/app/$name"; done
         tar -C "$programs/root" --owner=0 --group=0 -cf "$programs/$isa.tar" app
         "$rig" put "$isa" "$programs/$isa.tar" /programs/portable.tar
         guest "$isa" docker import /programs/portable.tar portable:test
@@ -92,5 +102,24 @@ unbroken() {
     wait_for 60 "lines on aarch64" has_lines aarch64 3
     shell aarch64 'status=/proc/$(docker inspect -f "{{.State.Pid}}" box)/status
         grep -q "^Seccomp:.2" $status && grep -q "^Uid:.1234.1234.1234.1234" $status'
+    nothing_left
+}
+
+@test "programs that check themselves are moved at random moments, with their parent and the pipe between them" {
+    guest x86-64 docker run -d --name box --runtime hrunc portable:test /app/again /app "${torture[@]}"
+    local round here=x86-64 there=aarch64 lines
+    for round in $(seq "${HRUNC_RANDOM_MOVES:-6}"); do
+        sleep "$((RANDOM % 4)).$((RANDOM % 10))"
+        move box "$here" "$there" "move$round" portable:test /app/again /app "${torture[@]}"
+        read -r here there <<<"$there $here"
+    done
+    for isa in x86-64 aarch64; do
+        lines=$(logs "$isa" | wc -l)
+        echo "$isa: $lines runs"
+    done
+    lines=$(logs "$here" | wc -l)
+    wait_for 120 "runs after the last move" has_lines "$here" $((lines + ${#torture[@]}))
+    { logs x86-64; logs aarch64; } >"$work/runs"
+    ! grep -v ': status 0, ok$' "$work/runs"
     nothing_left
 }

@@ -9,7 +9,7 @@
 
 #define CS_SIGNED(T, W, MIN, MAX)                                                                                      \
     static inline T safe_unary_minus_func_##T##_s(T a) {                                                               \
-        return a == MIN ? a : (T)-a;                                                                                   \
+        return a == MIN ? a : (T) - a;                                                                                 \
     }                                                                                                                  \
     static inline T safe_add_func_##T##_s_s(T a, T b) {                                                                \
         T r;                                                                                                           \

@@ -33,7 +33,7 @@ static const char *const event_names[] = {"plain handler", "restarting handler",
 static struct shared {
     _Atomic int step, returned, event, order, interrupts; // of the step: whether the call must give EINTR
     _Atomic int plain, restarting;                        // handlers that have run
-} * shared;
+} *shared;
 static int descriptors[2];
 static pid_t parent;
 

@@ -76,8 +76,7 @@ static void *spinner(void *p) {
     int old;
     (void)p;
     pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &old);
-    for (volatile int i = 0;; i++)
-        ;
+    for (volatile int i = 0;; i++);
     return 0;
 }
 

@@ -27,7 +27,7 @@ TEST_F(FdTest, ReadsBackWhatWasWrittenAtomically) {
     ASSERT_TRUE(write_file_atomically(path("a"), "hello", 0600).ok());
     ASSERT_TRUE(write_file_atomically(path("a"), "world", 0640).ok());
     EXPECT_EQ(*read_file(path("a"), 5), "world");
-    struct stat status {};
+    struct stat status{};
     ASSERT_EQ(stat(path("a").c_str(), &status), 0);
     EXPECT_EQ(status.st_mode & 07777, 0640U);
     EXPECT_EQ(std::distance(std::filesystem::directory_iterator(directory_), {}), 1);

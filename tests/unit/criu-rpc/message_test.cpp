@@ -37,8 +37,7 @@ TEST(Message, BringsItsDescriptorsAndTheyAreCloseOnExec) {
     ASSERT_TRUE(pair.ok());
     auto null = open_file("/dev/null", O_RDONLY);
     ASSERT_TRUE(null.ok());
-    struct stat sent {
-    }, received{};
+    struct stat sent{}, received{};
     ASSERT_EQ(fstat(null->get(), &sent), 0);
     Datagram datagram{"orphan-pts-master", {}};
     datagram.descriptors.push_back(std::move(*null));

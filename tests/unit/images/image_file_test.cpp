@@ -90,7 +90,7 @@ TEST(ImageFile, AnImageIsWrittenForItsOwnerOnlyAndNeverOverAnother) {
     mode_t mask = umask(0);
     EXPECT_EQ(*image->write(scratch.fd()), 16U);
     umask(mask);
-    struct stat status {};
+    struct stat status{};
     ASSERT_EQ(stat((scratch.path() / "fs-1.img").c_str(), &status), 0);
     EXPECT_EQ(status.st_mode & 07777, 0600U);
     EXPECT_EQ(image->write(scratch.fd()).error().text(), "open \"fs-1.img\": File exists");

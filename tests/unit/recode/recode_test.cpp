@@ -194,7 +194,7 @@ TEST_P(Recode, ReplacesTheOldContainersCgroup) {
 
 TEST_P(Recode, WritesPrivateFiles) {
     ASSERT_TRUE(run().ok());
-    struct stat status {};
+    struct stat status{};
     ASSERT_EQ(stat(request_.output.c_str(), &status), 0);
     EXPECT_EQ(status.st_mode & 07777U, 0700U);
     for (const auto &entry : std::filesystem::directory_iterator(request_.output)) {

@@ -29,8 +29,7 @@ static size_t stack_limit(void) {
 
 static char *copy_text(const char *text, char **at) {
     char *copy = *at;
-    while ((*(*at)++ = *text++))
-        ;
+    while ((*(*at)++ = *text++));
     return copy;
 }
 
