@@ -77,6 +77,11 @@ _Noreturn void popcorn_rebuild(struct thread *thread);
 int popcorn_point(const struct popcorn_registers *from, uint64_t resume, const uint64_t *words, unsigned count);
 void popcorn_rebuilt(void); /* all frames stand again */
 
+/* clock.c. `time` is a struct timespec; returns -errno. After the other one, where the kernel's functions lie is found
+ * out anew. */
+long __popcorn_clock_gettime(int clock, void *time);
+void popcorn_forget_clock(void);
+
 /* signals.c */
 void popcorn_on_signal(int number, void *information, void *context);
 

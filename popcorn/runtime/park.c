@@ -88,6 +88,7 @@ int popcorn_point(const struct popcorn_registers *from, uint64_t resume, const u
 
 /* From __popcorn_resume. */
 _Noreturn void popcorn_resumed(struct thread *thread) {
+    popcorn_forget_clock();
     uint32_t parked = POPCORN_PARK;
     __atomic_compare_exchange_n(&__popcorn_notify_flag, &parked, POPCORN_RUN, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
     restore_floating_point(&thread->abi);

@@ -27,7 +27,7 @@ enum { kBillion = 1000000000 };
 
 static uint64_t now(void) {
     struct time time;
-    raw(kClockGettime, 1, (long)&time, 0, 0, 0, 0);
+    __popcorn_clock_gettime(1, &time);
     return (uint64_t)time.seconds * kBillion + (uint64_t)time.nanoseconds;
 }
 

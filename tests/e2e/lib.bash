@@ -27,10 +27,11 @@ shell() {
     guest "$1" sh -c "$2"
 }
 
-# The test programs and, for each ISA, a root file system that holds them under /app, NAME being the one for that ISA.
+# build_programs KEY: the test programs and, for each ISA, a root file system that holds them under /app, NAME being the one for that ISA.
 build_programs() {
     local programs=$work/programs isa file
     rm -rf "$programs"
+    "$root/dev" toolchain
     "$root/examples/helloworld/build" "$programs/helloworld"
     "$root/tests/programs/popcorn/build" "$programs/popcorn"
     for isa in x86-64 aarch64; do
@@ -40,7 +41,12 @@ build_programs() {
         tar -C "$programs/root" --owner=0 --group=0 -cf "$programs/popcorn-$isa.tar" app
         rm -r "$programs/root"
     done
-    : >"$programs/built"
+    echo "$1" >"$programs/built"
+}
+
+# What the test programs are made of.
+programs_key() {
+    (cd "$root" && { git ls-files -s examples tests/programs popcorn && git diff -- examples tests/programs popcorn; }) | sha256sum
 }
 
 # criu sets hardware breakpoints. The first perf event of a system makes its kernel patch the scheduler's code, the end of
@@ -59,8 +65,9 @@ time.sleep(86400)" </dev/null >/dev/null 2>&1 &'
 
 # Both guests up, this build's hrunc in each, and the test images loaded. Guests that run with the same files are kept.
 e2e_up() {
-    local isa stamp
-    if [ ! -f "$work/programs/built" ] && ! build_programs >"$work/programs.log" 2>&1; then
+    local isa stamp key
+    key=$(programs_key)
+    if [ "$(cat "$work/programs/built" 2>/dev/null)" != "$key" ] && ! build_programs "$key" >"$work/programs.log" 2>&1; then
         cat "$work/programs.log" >&2
         return 1
     fi
