@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034,SC2154
+# shellcheck shell=bash disable=SC2034,SC2094,SC2154
 executables=(source/example source/minigzip source/example64 source/minigzip64) interval=10
 
 build() {
