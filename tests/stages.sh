@@ -91,6 +91,20 @@ stage_toolchain() {
     step "toolchain build" ./dev toolchain
     local file
     for file in tests/toolchain/*.bats; do bats_file "$file"; done
+    need csmith
+    step "random programs" tests/toolchain/csmith "${HRUNC_RANDOM_PROGRAMS:-8}"
+    programs_of_others bzip2 zlib lua
+}
+
+programs_of_others() {
+    tap_tests "programs of others: $*" "tests/toolchain/programs/run $*" tests/toolchain/programs/run "$@"
+}
+
+# The long ones, not among the stages that run without being named.
+stage_programs() {
+    need tcl tcl-dev
+    step "toolchain build" ./dev toolchain
+    programs_of_others bzip2 zlib lua sqlite redis
 }
 
 run_stages() {
@@ -105,7 +119,7 @@ run_stages() {
                 tests/rig/rig deps
                 bats_file "$stage" ;;
             *)
-                declare -F "stage_$stage" >/dev/null || die "no stage \"$stage\"; stages: lint unit asan fuzz toolchain rig, or a .bats file"
+                declare -F "stage_$stage" >/dev/null || die "no stage \"$stage\"; stages: lint unit asan fuzz toolchain programs rig, or a .bats file"
                 "stage_$stage" ;;
         esac
         say "$stage done after $((SECONDS - began)) s: $passed passed, $failed failed, $skipped skipped"

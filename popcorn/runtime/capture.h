@@ -22,7 +22,7 @@ void __popcorn_poll(void);
 /* A migration point before and in the call: portable numbers, -errno. */
 long __popcorn_syscall(long number, long a, long b, long c, long d, long e, long f);
 
-/* Under POPCORN_EXERCISE, one of so many migration points captures and resumes. */
+/* Under POPCORN_EXERCISE, one of so many migration points, chosen at random, captures and resumes. */
 extern volatile uint32_t __popcorn_exercise_interval;
 
 #endif

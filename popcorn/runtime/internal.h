@@ -44,7 +44,7 @@ struct thread {
     uint64_t block, block_size; /* with the structure and the stack regions; the first thread's: 0 */
     uint64_t busy;              /* capturing: records are being written */
     uint64_t buffer, buffer_size;
-    uint64_t points; /* migration points seen under POPCORN_EXERCISE */
+    uint64_t chance; /* under POPCORN_EXERCISE: the state of a generator of random numbers */
 };
 
 struct system_call {

@@ -62,12 +62,18 @@ static void park(struct thread *thread) {
     set_parked(thread, POPCORN_RUNNING);
 }
 
+/* One of so many migration points, at random: no loop is always at the same point of its body when it is captured. */
+static int chosen(struct thread *thread) {
+    thread->chance = thread->chance * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (thread->chance >> 33) % __popcorn_exercise_interval == 0;
+}
+
 int popcorn_point(const struct popcorn_registers *from, uint64_t resume, const uint64_t *words, unsigned count) {
     struct thread *thread = popcorn_thread_at(from->gpr[kStackPointer]);
     uint32_t notify = __popcorn_notify_flag;
     if (thread == NULL || notify == POPCORN_RUN || thread->busy) return 0;
     if (notify == POPCORN_EXERCISE) {
-        if (++thread->points % __popcorn_exercise_interval != 0) return 1;
+        if (!chosen(thread)) return 1;
         thread->busy = 1;
         if (popcorn_capture(thread, from, resume, words, count)) popcorn_rebuild(thread);
         thread->busy = 0;
