@@ -4,7 +4,7 @@
 # line. Both run in a directory of their own, and speak on stderr.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
-bin=$root/build/toolchain/root/bin
+bin=${TOOLS:-$root/build/toolchain/root/bin}
 tools=("CC=$bin/popcorn-cc" "AR=$bin/popcorn-ar" "RANLIB=$bin/popcorn-ranlib")
 jobs=${JOBS:-2}
 export HRUNC_CACHE=${HRUNC_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/hrunc}
