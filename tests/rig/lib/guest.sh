@@ -40,7 +40,8 @@ state_dir() {
     echo "$1/state-$cgroup-$hash"
 }
 
-# start_qemu ISA IMAGE RAM-FILE on|off [OPTION...]: off maps the memory file private, so it stays as it is.
+# start_qemu ISA IMAGE RAM-FILE on|off [OPTION...]: off maps the memory file private, so it stays as it is. What a caller has
+# open is closed: a test runner waits until nobody holds its output.
 start_qemu() {
     local isa=$1 image=$2 ram=$3 share=$4 dir port lan peer
     shift 4
@@ -63,7 +64,7 @@ start_qemu() {
             -device "virtio-net-pci,netdev=lan,romfile=,addr=6,host_mtu=65000,mac=52:54:00:77:01:0$mac_digit" \
             -device virtio-rng-pci,addr=7 \
             -serial "file:$dir/console.log" -monitor "unix:$socket_dir/$suite-$isa.mon,server=on,wait=off" \
-            -daemonize -pidfile "$dir/pid" "$@" 2>"$dir/qemu.log" 8>&- 9>&-; then
+            -daemonize -pidfile "$dir/pid" "$@" 2>"$dir/qemu.log" 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; then
             echo "$port" >"$dir/port"
             return
         fi
