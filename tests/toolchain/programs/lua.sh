@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034,SC2154
-executables=(lua5.1/src/lua lua5.4/src/lua) interval=100
+executables=(lua5.1/src/lua lua5.4/src/lua) interval=10
 
 # Lua's own tests are not in its source package; those of Lua 5.1 are in gopher-lua's. Left out: big, which holds where size_t
 # has 32 bits, and math and pm, which are adapted there. Lua 5.4 runs LuaUnit's tests of itself.

@@ -7,7 +7,7 @@ build() {
     mkdir shell fixture
     (
         cd shell || exit
-        env BUILD_CC=gcc "${tools[@]}" ../source/configure --disable-tcl --disable-readline --disable-shared
+        env "${tools[@]}" ../source/configure --disable-tcl --disable-readline --disable-shared
         make -j "$jobs" sqlite3 fuzzcheck
     )
     (
