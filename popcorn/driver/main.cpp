@@ -143,8 +143,8 @@ Result<void> link_all(const Command &command) {
 
 Result<void> tell_unused(const Command &command) {
     for (const std::string &option : command.unused) {
-        std::string text = "argument unused during compilation: '" + option +
-                           "': programs have the instructions that every machine of their ISA has";
+        std::string text =
+            "option '" + option + "' not supported: programs have the instructions that every machine of their ISA has";
         if (command.unused_fails) return Error(ErrorCode::kRefused, text);
         std::fprintf(stderr, "popcorn-cc: warning: %s [-Wunused-command-line-argument]\n", text.c_str());
     }

@@ -121,10 +121,10 @@ setup() {
     grep -q '\.text' app.map
     run "$bin/popcorn-cc" -march=native -c main.c
     [ "$status" = 0 ]
-    [ "$output" = "popcorn-cc: warning: argument unused during compilation: '-march=native': programs have the instructions that every machine of their ISA has [-Wunused-command-line-argument]" ]
+    [ "$output" = "popcorn-cc: warning: option '-march=native' not supported: programs have the instructions that every machine of their ISA has [-Wunused-command-line-argument]" ]
     run "$bin/popcorn-cc" -mavx2 -Werror -c main.c
     [ "$status" = 1 ]
-    [ "$output" = "popcorn-cc: error: argument unused during compilation: '-mavx2': programs have the instructions that every machine of their ISA has" ]
+    [ "$output" = "popcorn-cc: error: option '-mavx2' not supported: programs have the instructions that every machine of their ISA has" ]
     [ -z "$("$bin/popcorn-cc" -mavx2 -Wno-unused-command-line-argument -c main.c 2>&1)" ]
 }
 
