@@ -113,6 +113,50 @@ setup() {
     [ "$(run_isa aarch64 ./app)" = "$(printf 'first\n42')" ]
 }
 
+@test "atomic objects of more than 8 bytes need no library of their own" {
+    cat >atomic.c <<'C'
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+struct big {
+    long words[3];
+};
+static _Atomic struct big big;
+static _Atomic __int128 wide;
+static __int128 plain __attribute__((aligned(16)));
+
+static void *work(void *nothing) {
+    for (int i = 0; i < 1000; i++) {
+        struct big old = atomic_load(&big), new;
+        do {
+            new = old;
+            for (int k = 0; k < 3; k++) new.words[k] += k + 1;
+        } while (!atomic_compare_exchange_weak(&big, &old, new));
+        wide += (__int128)1 << 63;
+        __atomic_fetch_xor(&plain, 1, __ATOMIC_SEQ_CST);
+    }
+    return nothing;
+}
+
+int main(void) {
+    pthread_t threads[4];
+    for (int i = 0; i < 4; i++) pthread_create(&threads[i], NULL, work, NULL);
+    for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
+    struct big end = atomic_exchange(&big, (struct big){{0}});
+    printf("%ld %ld %ld %lx %d %d\n", end.words[0], end.words[1], end.words[2], (long)(wide >> 63), (int)plain,
+           atomic_is_lock_free(&big));
+    return 0;
+}
+C
+    "$bin/popcorn-cc" -O2 -Wno-atomic-alignment atomic.c -pthread -latomic -o app
+    "$BATS_TEST_DIRNAME/exercise" app_x86-64 exercised
+    local command
+    for command in "run_isa x86-64 ./app" "run_isa aarch64 ./app" ./exercised; do
+        [ "$($command)" = "4000 8000 12000 fa0 0 0" ]
+    done
+}
+
 @test "options of position, hardening and the linker are taken; those for instructions with a warning" {
     "$bin/popcorn-cc" -Werror -fPIC -pie -fstack-protector-strong -fcf-protection -flto=auto -fuse-ld=gold -mtune=native \
         -m64 -pthread -rdynamic -static -pipe -fexceptions -lgcc -latomic -Wl,-O1,--as-needed,-z,relro,-z,now \
