@@ -6,88 +6,15 @@
 #include <sstream>
 #include <string_view>
 
+#include "popcorn/driver/options.h"
+
 namespace hrunc::driver {
 namespace {
 
 using std::string_view;
 
-// Options that choose a target, a kind of code or a check of one ISA: there is one target here.
-constexpr std::array kDropped = {
-    "-fPIC",
-    "-fpic",
-    "-fPIE",
-    "-fpie",
-    "-fno-PIC",
-    "-fno-pic",
-    "-fno-PIE",
-    "-fno-pie",
-    "-fno-plt",
-    "-m64",
-    "-pie",
-    "-no-pie",
-    "-static",
-    "-static-pie",
-    "-static-libgcc",
-    "-rdynamic",
-    "-pipe",
-    "-nostdlib",
-    "-nodefaultlibs",
-    "-nostartfiles",
-    "-fstack-clash-protection",
-    "-fno-stack-clash-protection",
-    "-mno-red-zone",
-    "-ffat-lto-objects",
-    "-fno-fat-lto-objects",
-    "-flto",
-    "-fno-lto",
-    "-fuse-linker-plugin",
-    "-fwhole-program",
-    "-fgnu89-inline-only",
-    "-fno-semantic-interposition",
-    "-Wl,--version",
-    "-mno-omit-leaf-frame-pointer",
-    "-mbranch-protection=standard",
-};
-constexpr std::array kDroppedPrefixes = {"-march=",
-                                         "-mtune=",
-                                         "-mcpu=",
-                                         "-mfpmath=",
-                                         "-fcf-protection",
-                                         "-flto=",
-                                         "-fstack-protector",
-                                         "-fno-stack-protector",
-                                         "-fuse-ld=",
-                                         "-specs=",
-                                         "-mfpu=",
-                                         "-msse",
-                                         "-mavx",
-                                         "-mabi=",
-                                         "-Wa,",
-                                         "-ftls-model=",
-                                         "-fno-lto",
-                                         "-mcmodel="};
-struct Refusal {
-    string_view option, advice;
-};
-constexpr std::array kRefusals = {
-    Refusal{"-shared", "programs that move are static executables; build an archive (popcorn-ar) instead"},
-    Refusal{"-m32", "the ISAs are x86-64 and aarch64"},
-    Refusal{"-fopenmp", "there is no OpenMP runtime for both ISAs; configure the program without it"},
-    Refusal{"-fsanitize=", "sanitizers work on one ISA; use them with the native compiler"},
-    Refusal{"--coverage", "use the native compiler for coverage"},
-    Refusal{"-fsplit-stack", "stacks have a fixed place here"},
-};
-// Their value is the next word.
-constexpr std::array kWithValue = {"-I",         "-D",        "-U",          "-include", "-imacros", "-isystem",
-                                   "-idirafter", "-iquote",   "-MF",         "-MT",      "-MQ",      "-isysroot",
-                                   "--sysroot",  "-iprefix",  "-Xclang",     "-mllvm",   "--param",  "-Xpreprocessor",
-                                   "-aux-info",  "-dumpbase", "-iwithprefix"};
-
 template <typename List> bool is_in(const List &list, string_view word) {
     return std::find(list.begin(), list.end(), word) != list.end();
-}
-template <typename List> bool starts_one(const List &list, string_view word) {
-    return std::any_of(list.begin(), list.end(), [&](string_view prefix) { return word.starts_with(prefix); });
 }
 
 string_view suffix_of(string_view path) {
@@ -152,42 +79,76 @@ class Parser {
     Result<Command> run() {
         HRUNC_TRY(expand(words_));
         for (; at_ < words_.size(); at_++) HRUNC_TRY(one(words_[at_]));
+        if (command_.stop == Stop::kLink && !command_.sources.empty() &&
+            std::all_of(command_.sources.begin(), command_.sources.end(), is_header))
+            command_.stop = Stop::kHeader;
+        for (const Source &source : command_.sources)
+            if (source.path == "-" && source.language.empty() && command_.stop < Stop::kPreprocess)
+                return Error(ErrorCode::kInvalid, "-: standard input needs -E or -x");
+        if (command_.stop == Stop::kLink && command_.output == "-")
+            return refused("-o -", "a link makes several files; name them");
         return std::move(command_);
     }
 
   private:
+    static bool is_header(const Source &source) {
+        return source.language.empty() ? suffix_of(source.path) == ".h" : source.language == "c-header";
+    }
+
     Result<void> one(const std::string &word) {
         if (word == "-" || !word.starts_with("-")) return input(word);
-        for (const Refusal &row : kRefusals)
-            if (word == row.option || (row.option.ends_with("=") && word.starts_with(row.option)))
-                return refused(word, row.advice);
-        if (is_in(kDropped, word) || starts_one(kDroppedPrefixes, word)) return {};
-        if (word == "-x" || word.starts_with("-x")) return language(word);
+        if (auto advice = refusal_of(word)) return refused(word, *advice);
+        if (word.starts_with("-x")) return language(word);
         if (stops(word)) return {};
         if (word.starts_with("-o")) return output(word);
+        switch (fate_of(word)) {
+        case Fate::kDrop:
+            if (takes_value(word)) at_++;
+            return {};
+        case Fate::kUnused:
+            command_.unused.push_back(word);
+            return {};
+        case Fate::kQuery:
+            command_.query = word;
+            return {};
+        case Fate::kFront:
+            break;
+        }
         if (linker_option(word)) return {};
-        if (word.starts_with("-O")) set_level(word);
-        if (word == "-nostdinc") command_.standard_includes = false;
+        note(word);
         command_.front.push_back(word);
-        if (is_in(kWithValue, word) && at_ + 1 < words_.size()) command_.front.push_back(words_[++at_]);
+        if (takes_value(word) && at_ + 1 < words_.size()) command_.front.push_back(words_[++at_]);
         return {};
     }
 
+    // Options for the front end that mean something here, too.
+    void note(const std::string &word) {
+        if (word.starts_with("-O")) set_level(word);
+        if (word == "-w" || word == "-Qunused-arguments" || word == "-Wno-unused-command-line-argument")
+            command_.unused_told = false;
+        if (word == "-Werror" || word == "-Werror=unused-command-line-argument") command_.unused_fails = true;
+        if (word == "-Wno-error" || word == "-Wno-error=unused-command-line-argument") command_.unused_fails = false;
+        command_.standard_includes &= word != "-nostdinc";
+        command_.dependencies |=
+            word == "-MD" || word == "-MMD" || word.starts_with("-Wp,-MD") || word.starts_with("-Wp,-MMD");
+        command_.dependency_file |= word.starts_with("-MF") || word.starts_with("-Wp,-M");
+        command_.dependency_target |= word.starts_with("-MT") || word.starts_with("-MQ");
+    }
+
     bool stops(const std::string &word) {
-        // It does not undo a -S or -E that stands before it.
+        constexpr std::array kNothing = {"-fsyntax-only", "-M", "-MM"};
+        auto stop = [&](Stop here) { command_.stop = std::max(command_.stop, here); };
         if (word == "-c")
-            command_.stop = std::max(command_.stop, Stop::kObject);
+            stop(Stop::kObject);
         else if (word == "-S")
-            command_.stop = Stop::kAssembly;
+            stop(Stop::kAssembly);
         else if (word == "-E")
-            command_.stop = Stop::kPreprocess;
-        else if (word == "-v" || word == "-###")
+            stop(Stop::kPreprocess);
+        else if (word == "-v" || word == "-###") {
             command_.show = true;
-        else {
-            bool nothing = word == "-fsyntax-only" || word == "-M" || word == "-MM" || word == "--version" ||
-                           word == "-dumpversion" || word == "-dumpmachine" || word.starts_with("-print-") ||
-                           word.starts_with("--print-") || word == "--help";
-            if (nothing) command_.stop = Stop::kNothing;
+            command_.run &= word == "-v";
+        } else {
+            if (is_in(kNothing, word)) stop(Stop::kNothing);
             return false;
         }
         return true;
@@ -195,7 +156,6 @@ class Parser {
 
     void set_level(const std::string &word) {
         std::string level = word.substr(2);
-        command_.optimises = true;
         if (level.empty() || level == "g") level = "1";
         command_.level = level == "0" || level == "1" || level == "3" ? level : level == "fast" ? "3" : "2";
     }
@@ -211,51 +171,54 @@ class Parser {
     }
 
     Result<void> language(const std::string &word) {
+        constexpr std::array kLanguages = {"c", "c-header", "cpp-output", "none"};
         language_ = word.substr(2);
         if (word == "-x") {
             if (++at_ >= words_.size()) return Error(ErrorCode::kInvalid, "-x: needs a language");
             language_ = words_[at_];
         }
-        if (language_ == "none") language_.clear();
         if (language_.starts_with("assembler"))
             return refused("-x " + language_, "assembly belongs to one ISA; build the C variant of this source");
-        if (language_.starts_with("c++")) return refused("-x " + language_, "C++ is not supported yet; only C is");
+        if (!is_in(kLanguages, language_)) return refused("-x " + language_, "only C is supported yet");
+        if (language_ == "none") language_.clear();
         return {};
     }
 
     bool linker_option(const std::string &word) {
-        if (word.starts_with("-l") || word.starts_with("-L") || word.starts_with("-u")) {
-            command_.link.push_back(word);
-            if (word.size() == 2 && at_ + 1 < words_.size()) command_.link.back() += words_[++at_];
-        } else if (word.starts_with("-Wl,")) {
+        auto value = [&] { return at_ + 1 < words_.size() ? words_[++at_] : std::string(); };
+        if (word.starts_with("-l") || word.starts_with("-L") || (word.starts_with("-u") && word != "-undef"))
+            add_link(word.size() == 2 ? word + value() : word);
+        else if (word.starts_with("-Wl,")) {
             std::stringstream rest(word.substr(4));
-            for (std::string part; std::getline(rest, part, ',');) command_.link.push_back(part);
-        } else if (word == "-Xlinker" || word == "-z" || word == "-T") {
-            if (word != "-Xlinker") command_.link.push_back(word);
-            if (++at_ < words_.size()) command_.link.push_back(words_[at_]);
-        } else if (word == "-s" || word.starts_with("--save-temps=")) {
-            command_.link.push_back(word);
-        } else {
+            for (std::string part; std::getline(rest, part, ',');) add_link(part);
+        } else if (word == "-Xlinker")
+            add_link(value());
+        else if (word == "-z") {
+            add_link(word);
+            add_link(value());
+        } else if (word == "-s")
+            add_link(word);
+        else
             return false;
-        }
         return true;
     }
+
+    void add_link(std::string word) { command_.link.push_back({std::move(word), std::nullopt}); }
 
     Result<void> input(const std::string &word) {
         string_view suffix = suffix_of(word);
         constexpr std::array kAssembly = {".s", ".S", ".sx", ".asm"};
         constexpr std::array kOther = {".cc", ".cpp", ".cxx", ".C", ".c++", ".ii", ".cp", ".m", ".mm", ".f", ".f90"};
+        constexpr std::array kC = {".c", ".i", ".h"};
         if (language_.empty() && is_in(kAssembly, suffix))
             return refused(word, "assembly belongs to one ISA; build the C variant of this source, or leave it out");
         if (language_.empty() && is_in(kOther, suffix)) return refused(word, "only C is supported yet");
-        bool source = !language_.empty() || suffix == ".c" || suffix == ".i" || suffix == ".h" ||
-                      (word == "-" && command_.stop != Stop::kLink);
-        if (!source) {
-            command_.link.push_back(word);
+        if (language_.empty() && !is_in(kC, suffix) && word != "-") {
+            add_link(word);
             return {};
         }
-        command_.link.push_back("\1" + std::to_string(command_.sources.size()));
-        command_.sources.push_back(language_.empty() ? word : "-x" + language_ + "\1" + word);
+        command_.link.push_back({{}, command_.sources.size()});
+        command_.sources.push_back({word, language_});
         return {};
     }
 

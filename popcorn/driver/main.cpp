@@ -1,15 +1,17 @@
 // popcorn-cc, and under the names popcorn-ar, popcorn-nm and so on LLVM's tools, which know bitcode.
 
-#include <unistd.h>
-
 #include <array>
+#include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "popcorn/driver/command.h"
+#include "popcorn/driver/query.h"
+#include "popcorn/driver/tools.h"
 #include "popcorn/link/config.h"
 #include "popcorn/link/workspace.h"
 
@@ -54,92 +56,111 @@ constexpr std::array kTarget = {
     "-D__popcorn__=1",
 };
 
-std::string root() {
-    std::error_code problem;
-    return fs::read_symlink("/proc/self/exe", problem).parent_path().parent_path().string();
-}
-
-[[noreturn]] void become(const std::vector<std::string> &command) {
-    std::vector<char *> words;
-    for (const std::string &word : command) words.push_back(const_cast<char *>(word.c_str()));
-    words.push_back(nullptr);
-    execv(words[0], words.data());
-    std::perror(words[0]);
-    _exit(127);
-}
-
 std::vector<std::string> front_end(const Command &command) {
     std::vector<std::string> words = {link::kClang};
     words.insert(words.end(), kTarget.begin(), kTarget.end());
     words.insert(words.end(), command.front.begin(), command.front.end());
     if (command.standard_includes)
         words.insert(words.end(), {"-nostdlibinc", "-isystem", root() + "/lib/popcorn/include"});
+    words.push_back("-fpass-plugin=" + root() + "/lib/popcorn/popcorn-front.so");
+    if (command.show) words.emplace_back(command.run ? "-v" : "-###");
     return words;
 }
 
-void add_source(std::vector<std::string> &words, const std::string &source) {
-    size_t cut = source.find('\1');
-    if (cut == std::string::npos) {
-        words.push_back(source);
-    } else {
-        words.push_back(source.substr(0, cut));
-        words.push_back(source.substr(cut + 1));
-        words.push_back("-xnone");
+void add_sources(std::vector<std::string> &words, const std::vector<Source> &sources) {
+    std::string language;
+    for (const Source &source : sources) {
+        if (source.language != language) words.push_back("-x" + (source.language.empty() ? "none" : source.language));
+        language = source.language;
+        words.push_back(source.path);
     }
 }
 
 [[noreturn]] void compile_only(const Command &command) {
     std::vector<std::string> words = front_end(command);
-    if (command.show) words.push_back("-v");
-    if (command.stop == Stop::kObject) words.push_back("-c");
-    if (command.stop == Stop::kAssembly) words.push_back("-S");
-    if (command.stop == Stop::kPreprocess) words.push_back("-E");
+    if (command.stop == Stop::kObject) words.emplace_back("-c");
+    if (command.stop == Stop::kAssembly) words.emplace_back("-S");
+    if (command.stop == Stop::kPreprocess) words.emplace_back("-E");
     if (!command.output.empty()) words.insert(words.end(), {"-o", command.output});
-    for (const std::string &source : command.sources) add_source(words, source);
+    add_sources(words, command.sources);
     become(words);
 }
 
-Result<void> link_all(const Command &command) {
+// Where the rules that -MD makes go, and what they are for: the link's output, not the object that nobody sees.
+void add_dependencies(std::vector<std::string> &words, const Command &command, const fs::path &output,
+                      const Source &source) {
+    if (!command.dependencies) return;
+    std::string stem = fs::path(output).replace_extension().string();
+    if (command.sources.size() > 1) stem += "-" + fs::path(source.path).stem().string();
+    if (!command.dependency_file) words.insert(words.end(), {"-MF", stem + ".d"});
+    if (!command.dependency_target) words.insert(words.end(), {"-MT", output.string()});
+}
+
+void show(const std::vector<std::string> &words) {
+    for (const std::string &word : words) std::fprintf(stderr, " \"%s\"", word.c_str());
+    std::fputc('\n', stderr);
+}
+
+Result<void> compile_and_link(const Command &command, const std::string &output) {
     HRUNC_ASSIGN(auto work, link::Workspace::create(""));
-    std::vector<std::string> words = {root() + "/bin/popcorn-ld",
-                                      "--native",
-                                      root() + "/lib/popcorn/native",
-                                      "-o",
-                                      command.output.empty() ? "a.out" : command.output,
-                                      "-O" + command.level};
-    for (const std::string &item : command.link) {
-        if (item[0] != '\1') {
-            words.push_back(item);
+    // What a program that is killed leaves behind goes with ours.
+    setenv("TMPDIR", work.directory().c_str(), 1);
+    std::vector<std::string> words = {
+        root() + "/bin/popcorn-ld", "--native", root() + "/lib/popcorn/native", "-o", output,
+        "--lto-O" + command.level};
+    for (const LinkItem &item : command.link) {
+        if (!item.source) {
+            words.push_back(item.word);
             continue;
         }
-        std::string object = work.path("source" + item.substr(1) + ".o");
+        const Source &source = command.sources[*item.source];
+        std::string object =
+            work.path(std::to_string(*item.source) + "-" + fs::path(source.path).filename().string() + ".o");
         std::vector<std::string> compile = front_end(command);
+        add_dependencies(compile, command, output, source);
         compile.insert(compile.end(), {"-c", "-o", object});
-        add_source(compile, command.sources[std::stoul(item.substr(1))]);
+        add_sources(compile, {source});
         HRUNC_TRY(link::run_tool(compile));
         words.push_back(object);
     }
     words.insert(words.end(), {"-L", root() + "/lib/popcorn", "-lc"});
-    if (command.show)
-        for (const std::string &word : words) std::fprintf(stderr, "%s ", word.c_str());
-    return link::run_tool(words);
+    if (command.show) show(words);
+    return command.run ? link::run_tool(words) : Result<void>();
 }
 
-#if defined(__aarch64__)
-constexpr const char *kHost = "aarch64-unknown-linux-musl";
-#else
-constexpr const char *kHost = "x86_64-unknown-linux-musl";
-#endif
+// Leaves no executable of an earlier link where this one fails.
+Result<void> link_all(const Command &command) {
+    std::string output = command.output.empty() ? "a.out" : command.output;
+    link::catch_signals();
+    auto result = compile_and_link(command, output);
+    if (result) return result;
+    for (const char *suffix : {"", "_x86-64", "_aarch64"}) {
+        std::error_code ignored;
+        if (fs::is_regular_file(fs::symlink_status(output + suffix, ignored))) fs::remove(output + suffix, ignored);
+    }
+    return result;
+}
+
+Result<void> tell_unused(const Command &command) {
+    for (const std::string &option : command.unused) {
+        std::string text =
+            "option '" + option + "' not supported: programs have the instructions that every machine of their ISA has";
+        if (command.unused_fails) return Error(ErrorCode::kRefused, text);
+        std::fprintf(stderr, "popcorn-cc: warning: %s [-Wunused-command-line-argument]\n", text.c_str());
+    }
+    return {};
+}
 
 Result<void> run(const std::vector<std::string> &arguments) {
     HRUNC_ASSIGN(Command command, parse_command(arguments));
-    for (const std::string &word : command.front)
-        if (word == "-dumpmachine") return std::puts(kHost), Result<void>();
-    if (command.sources.empty() && command.stop == Stop::kLink) {
-        if (command.link.empty() && !command.show) return Error(ErrorCode::kInvalid, "no input files");
-        if (command.link.empty()) compile_only(command);
+    if (!command.query.empty()) return answer(command.query);
+    if (command.sources.empty() && command.link.empty()) {
+        if (!command.show) return Error(ErrorCode::kInvalid, "no input files");
+        return answer("-v");
     }
+    if (!command.sources.empty() && command.unused_told) HRUNC_TRY(tell_unused(command));
     if (command.stop == Stop::kLink) return link_all(command);
+    if (command.sources.empty()) return {}; // as others do: objects and libraries are for a link
     compile_only(command);
 }
 
@@ -149,15 +170,16 @@ Result<void> run(const std::vector<std::string> &arguments) {
 int main(int argc, char **argv) {
     std::string name = std::filesystem::path(argc > 0 ? argv[0] : "popcorn-cc").filename().string();
     std::vector<std::string> arguments(argv + (argc > 0), argv + argc);
-    if (name.starts_with("popcorn-") && name != "popcorn-cc") {
-        std::vector<std::string> words = {std::string(hrunc::link::kLlvmBin) + "/llvm-" + name.substr(8)};
-        words.insert(words.end(), arguments.begin(), arguments.end());
-        hrunc::driver::become(words);
-    }
-    auto result = hrunc::driver::run(arguments);
+    auto result = name.starts_with("popcorn-") && name != "popcorn-cc"
+                      ? hrunc::driver::run_llvm_tool(name.substr(8), arguments)
+                      : hrunc::driver::run(arguments);
     if (result) return 0;
+    if (int signal = hrunc::link::caught_signal()) {
+        std::signal(signal, SIG_DFL);
+        return std::raise(signal);
+    }
     // A tool that failed has said why.
     if (result.error().code() != hrunc::ErrorCode::kPeer)
-        std::fprintf(stderr, "popcorn-cc: error: %s\n", result.error().text().c_str());
+        std::fprintf(stderr, "%s: error: %s\n", name.c_str(), result.error().text().c_str());
     return 1;
 }

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "popcorn/link/codegen.h"
+#include "popcorn/link/config.h"
 #include "popcorn/link/options.h"
 #include "popcorn/link/program.h"
 #include "popcorn/link/site_table.h"
@@ -12,6 +13,11 @@ namespace {
 
 hrunc::Result<void> run(const std::vector<std::string> &arguments) {
     HRUNC_ASSIGN(hrunc::link::Options options, hrunc::link::parse_options(arguments));
+    if (options.version) {
+        std::printf("LLD %s (popcorn-ld %s; compatible with GNU linkers)\n", hrunc::link::kLlvmVersion,
+                    hrunc::link::kVersion);
+        return {};
+    }
     hrunc::link::start_code_generators();
     hrunc::link::Steps steps;
     if (options.capture) {

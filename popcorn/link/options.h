@@ -10,7 +10,8 @@ namespace hrunc::link {
 
 struct Input {
     enum class Kind { kFile, kLibrary } kind;
-    std::string name; // a path, or NAME of -lNAME
+    std::string name;   // a path, or NAME of -lNAME
+    bool whole = false; // of an archive every member
 };
 
 struct Options {
@@ -21,8 +22,9 @@ struct Options {
     std::string native;                 // --native DIR: DIR/x86-64/*.o, DIR/aarch64/*.o, the native runtime
     std::string keep;                   // --save-temps DIR: bitcode after each step, objects, scripts
     std::string map;                    // -Map FILE: x86-64's; aarch64's has the same addresses
-    unsigned level = 2;                 // -O
+    unsigned level = 2;                 // --lto-O; ld's own -O is another thing
     bool capture = true;                // --no-capture: a program that cannot be captured, for comparisons
+    bool version = false;               // --version, -v: nothing is linked
     bool strip_all = false;             // -s
     bool strip_debug = false;           // -S
     bool build_id = true;               // --build-id=none

@@ -22,24 +22,6 @@ namespace {
 
 using namespace llvm;
 
-Result<void> refuse_assembly(const Module &module) {
-    if (!module.getModuleInlineAsm().empty())
-        return Error(ErrorCode::kRefused,
-                     "assembly outside of functions: " + module.getModuleInlineAsm().substr(0, 80) +
-                         ": it belongs to one ISA; build the C variant of this source");
-    for (const Function &function : module) {
-        for (const Instruction &instruction : instructions(function)) {
-            const auto *call = dyn_cast<CallBase>(&instruction);
-            const auto *assembly = call ? dyn_cast<InlineAsm>(call->getCalledOperand()) : nullptr;
-            if (!assembly || StringRef(assembly->getAsmString()).trim().empty()) continue;
-            return Error(ErrorCode::kRefused, function.getName().str() + ": inline assembly \"" +
-                                                  assembly->getAsmString().substr(0, 60) +
-                                                  "\": it belongs to one ISA; build the C variant of this source");
-        }
-    }
-    return {};
-}
-
 // Extension to registers' width is the front end's convention; native functions do not follow it for 32 bits.
 AttributeList without_extension(AttributeList list, Type *result, ArrayRef<Type *> parameters, LLVMContext &context) {
     AttributeMask extension;
@@ -136,7 +118,6 @@ Result<void> verify_module(const Module &module, const std::string &step) {
 }
 
 Result<void> neutralise(Module &module) {
-    HRUNC_TRY(refuse_assembly(module));
     bind_undefined(module);
     drop_flags(module);
     if (NamedMDNode *commands = module.getNamedMetadata("llvm.commandline")) commands->eraseFromParent();

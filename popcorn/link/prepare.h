@@ -11,8 +11,7 @@
 
 namespace hrunc::link {
 
-// Refuses inline and module-level assembly (kRefused, with function and text), binds symbols that are nowhere defined
-// to null, and takes out what the front end said about its own target.
+// Binds symbols that are nowhere defined to null, and takes out what the front end said about its own target.
 Result<void> neutralise(llvm::Module &module);
 
 // Makes everything internal but `roots` and the functions that optimiser or code generators may call; optimises. The

@@ -27,7 +27,8 @@ struct Steps {
     SiteTables sites;
 };
 
-// Writes OUTPUT_x86-64, OUTPUT_aarch64 and OUTPUT, a copy of the one for this machine; none of them where it fails.
+// Writes OUTPUT_x86-64, OUTPUT_aarch64 and OUTPUT, a copy of the one for this machine, by renaming finished files; none
+// of them where OUTPUT is a device.
 Result<void> link_program(const Options &options, const Steps &steps);
 
 } // namespace hrunc::link

@@ -17,6 +17,7 @@
 #include <llvm/Support/raw_ostream.h>
 
 #include "popcorn/link/symbols.h"
+#include "popcorn/passes/assembly.h"
 
 namespace hrunc::link {
 namespace {
@@ -75,7 +76,7 @@ class Files final : public Resolver {
             if (input.kind == Input::Kind::kLibrary) {
                 HRUNC_ASSIGN(path, find_library(input.name));
             }
-            HRUNC_TRY(add_file(path));
+            HRUNC_TRY(add_file(path, input.whole));
         }
         return {};
     }
@@ -114,14 +115,14 @@ class Files final : public Resolver {
         return invalid("cannot find -l" + name);
     }
 
-    Result<void> add_file(const std::string &path) {
+    Result<void> add_file(const std::string &path, bool whole) {
         auto buffer = llvm::MemoryBuffer::getFile(path);
         if (!buffer) return Error::system("\"" + path + "\"", buffer.getError().value());
         buffers_.push_back(std::move(*buffer));
         llvm::MemoryBufferRef reference = buffers_.back()->getMemBufferRef();
         switch (llvm::identify_magic(reference.getBuffer())) {
         case file_magic::archive:
-            return add_archive(path, reference);
+            return add_archive(path, reference, whole);
         case file_magic::elf_shared_object:
             return Error(ErrorCode::kRefused, path + ": a shared object; programs that move are static");
         default:
@@ -131,24 +132,54 @@ class Files final : public Resolver {
         }
     }
 
-    Result<void> add_archive(const std::string &path, llvm::MemoryBufferRef reference) {
+    Result<void> add_archive(const std::string &path, llvm::MemoryBufferRef reference, bool whole) {
         auto archive = Archive::create(reference);
         if (!archive) return invalid(path, archive.takeError());
+        if (whole || !(*archive)->hasSymbolTable()) {
+            HRUNC_TRY(add_members(path, **archive, whole));
+        } else {
+            HRUNC_TRY(add_indexed(path, **archive));
+        }
+        archives_.push_back(std::move(*archive));
+        return {};
+    }
+
+    Result<void> add_member(const std::string &path, const Archive::Child &child) {
+        auto name = child.getName();
+        auto buffer = child.getMemoryBufferRef();
+        if (!name) return invalid(path, name.takeError());
+        if (!buffer) return invalid(path, buffer.takeError());
+        members_.push_back({path + "(" + name->str() + ")", *buffer});
+        return {};
+    }
+
+    Result<void> add_indexed(const std::string &path, const Archive &archive) {
         std::map<uint64_t, size_t> by_offset;
-        for (const Archive::Symbol &symbol : (*archive)->symbols()) {
+        for (const Archive::Symbol &symbol : archive.symbols()) {
             auto child = symbol.getMember();
             if (!child) return invalid(path, child.takeError());
             auto [place, fresh] = by_offset.try_emplace(child->getChildOffset(), members_.size());
-            if (fresh) {
-                auto name = child->getName();
-                auto buffer = child->getMemoryBufferRef();
-                if (!name) return invalid(path, name.takeError());
-                if (!buffer) return invalid(path, buffer.takeError());
-                members_.push_back({path + "(" + name->str() + ")", *buffer});
-            }
+            if (fresh) HRUNC_TRY(add_member(path, *child));
             lazy_.try_emplace(symbol.getName().str(), place->second);
         }
-        archives_.push_back(std::move(*archive));
+        return {};
+    }
+
+    // One that is taken whole, or that has no index.
+    Result<void> add_members(const std::string &path, const Archive &archive, bool whole) {
+        llvm::Error problem = llvm::Error::success();
+        std::vector<Archive::Child> children;
+        for (const Archive::Child &child : archive.children(problem)) children.push_back(child);
+        if (problem) return invalid(path, std::move(problem));
+        for (const Archive::Child &child : children) {
+            HRUNC_TRY(add_member(path, child));
+            if (whole) {
+                objects_.push_back(members_.size() - 1);
+                continue;
+            }
+            HRUNC_ASSIGN(Symbols symbols, symbols_of(members_.back()));
+            for (const std::string &name : symbols.defined) lazy_.try_emplace(name, members_.size() - 1);
+        }
         return {};
     }
 
@@ -166,6 +197,17 @@ class Files final : public Resolver {
         if (needed_.try_emplace(name, by).second) queue_.push_back(name);
     }
 
+    // The C library's dlopen always fails.
+    void warn(const std::string &name) const {
+        auto place = needed_.find(name);
+        if (place == needed_.end() || warned_) return;
+        fmt::print(
+            stderr,
+            "popcorn-ld: warning: {}: {}: fails when it is called, since there are no shared objects in a program "
+            "that moves; link what it would load into the program\n",
+            place->second, name);
+    }
+
     Result<void> settle() {
         while (!queue_.empty()) {
             std::string name = queue_.front();
@@ -178,6 +220,8 @@ class Files final : public Resolver {
             if (!defined_.contains(name) && !name.starts_with("llvm.") && !is_linker_symbol(name))
                 missing += fmt::format("{}{}: undefined reference to `{}'", missing.empty() ? "" : "\n", by, name);
         if (!missing.empty()) return invalid(missing);
+        warn("dlopen");
+        warned_ = true; // the program is put together more than once
         return {};
     }
 
@@ -196,6 +240,8 @@ class Files final : public Resolver {
         for (size_t index : order_) {
             auto part = llvm::parseBitcodeFile(members_[index].buffer, context);
             if (!part) return invalid(members_[index].name, part.takeError());
+            if (auto assembly = passes::find_assembly(**part); !assembly.empty())
+                return Error(ErrorCode::kRefused, members_[index].name + ": " + assembly[0].text);
             if (linker.linkInModule(std::move(*part))) {
                 context.setDiagnosticHandlerCallBack(nullptr, nullptr);
                 return invalid(members_[index].name + ": " + problem);
@@ -216,6 +262,7 @@ class Files final : public Resolver {
     std::set<std::string> defined_;
     std::map<std::string, std::string> needed_; // symbol -> who needs it first
     std::deque<std::string> queue_;
+    bool warned_ = false;
 };
 
 } // namespace

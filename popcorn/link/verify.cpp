@@ -108,6 +108,7 @@ std::map<std::string, std::string> contents(const Executable &file) {
 
 Result<void> same_data(const Executable &one, const Executable &other) {
     auto first = contents(one), second = contents(other);
+    for (const auto &[name, bytes] : second) first.try_emplace(name);
     for (const auto &[name, bytes] : first) {
         const std::string &theirs = second[name];
         if (bytes == theirs) continue;

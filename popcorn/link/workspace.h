@@ -27,7 +27,13 @@ class Workspace {
 
 Result<void> write_file(const std::string &path, const std::string &text);
 
-// Runs a program and waits; its messages go to ours. kPeer if it fails.
+// Runs a program and waits; its messages go to ours. kPeer if it fails, having said why; kInternal, with the signal's
+// name, if one ended it.
 Result<void> run_tool(const std::vector<std::string> &command);
+
+// From now on SIGINT, SIGTERM and SIGHUP, unless they are ignored, go to the program that run_tool() waits for, and
+// run_tool() fails.
+void catch_signals();
+int caught_signal(); // 0: none
 
 } // namespace hrunc::link

@@ -3,6 +3,8 @@
 #include <llvm/ADT/MapVector.h>
 #include <llvm/ADT/SetVector.h>
 #include <llvm/IR/AttributeMask.h>
+#include <llvm/IR/DIBuilder.h>
+#include <llvm/IR/DebugInfo.h>
 #include <llvm/IR/Dominators.h>
 #include <llvm/IR/IRBuilder.h>
 #include <llvm/IR/InstIterator.h>
@@ -30,6 +32,7 @@ class Clone {
         for (unsigned i = 0; i < sites_.sites.size(); i++) name_array(i);
         find_derived();
         for (unsigned i = 0; i < sites_.sites.size(); i++) add_site(i);
+        describe_objects();
         remove_markers();
         derive_at_uses();
         replace_allocas();
@@ -290,9 +293,32 @@ class Clone {
         new llvm::StoreInst(value, slot, at);
     }
 
-    // Lifetimes of objects that lie in another frame now, and where variables lie.
+    // Of variables in objects the array has the address; where others lie is not known after a resume.
+    void describe_objects() {
+        if (original_.getSubprogram() == nullptr) return;
+        for (unsigned i = 0; i < sites_.allocas.size(); i++) {
+            llvm::Instruction *copy = copy_of(sites_.allocas[i]);
+            for (llvm::DbgVariableRecord *record : llvm::findDVRDeclares(copy))
+                describe_object(i, record->getVariable(), record->getExpression(), record->getDebugLoc());
+            for (llvm::DbgDeclareInst *declare : llvm::findDbgDeclares(copy))
+                describe_object(i, declare->getVariable(), declare->getExpression(), declare->getDebugLoc());
+        }
+    }
+
+    void describe_object(unsigned number, llvm::DILocalVariable *variable, llvm::DIExpression *expression,
+                         const llvm::DebugLoc &place) {
+        llvm::SmallVector<std::uint64_t, 4> address;
+        llvm::DIExpression::appendOffset(address, std::int64_t{8} * number);
+        address.push_back(llvm::dwarf::DW_OP_deref);
+        llvm::DIBuilder build(*clone_->getParent(), false);
+        build.insertDeclare(objects_, variable, llvm::DIExpression::prependOpcodes(expression, address), place.get(),
+                            entry_->getTerminator());
+    }
+
+    // Lifetimes of objects that lie in another frame now, and where variables lay.
     void remove_markers() {
         for (llvm::Instruction &instruction : llvm::make_early_inc_range(llvm::instructions(*clone_))) {
+            if (instruction.getParent() == entry_) continue;
             instruction.dropDbgRecords();
             if (instruction.isLifetimeStartOrEnd() || llvm::isa<llvm::DbgInfoIntrinsic>(instruction))
                 instruction.eraseFromParent();
