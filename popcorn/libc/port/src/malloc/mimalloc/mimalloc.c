@@ -130,8 +130,9 @@ void __libc_free(void *block) {
     __mi_free(block);
 }
 
+/* mi_malloc_aligned is wrong in this version: it takes blocks of 256 bytes and more to be aligned to their size. */
 hidden void *__malloc_aligned(size_t align, size_t size) {
-    return checked(__mi_malloc_aligned(size, align));
+    return checked(__mi_malloc_aligned_at(size, align, 0));
 }
 
 hidden size_t __malloc_size(void *block) {
