@@ -12,12 +12,13 @@ static uint32_t next_random(uint64_t *seed) {
 }
 
 static uint64_t pairs(int rounds) { /* what is allocated is freed next */
+    static char *volatile place;    /* or compilers leave both calls out */
     uint64_t sum = 0;
     for (int r = 0; r < rounds * 500000; r++) {
-        char *block = malloc(16 + (size_t)(r & 15) * 16);
-        block[0] = (char)r;
-        sum += (uint64_t)block[0];
-        free(block);
+        place = malloc(16 + (size_t)(r & 15) * 16);
+        place[0] = (char)r;
+        sum += (uint64_t)place[0];
+        free(place);
     }
     return sum;
 }
@@ -78,7 +79,8 @@ static uint64_t strings(int rounds) { /* as a parser has them: built up, kept in
             char *text = malloc(room);
             while (used < length) {
                 if (used + 1 == room) text = realloc(text, room *= 2);
-                text[used++] = (char)('a' + used % 26);
+                text[used] = (char)('a' + used % 26);
+                used++;
             }
             text[used] = 0;
             words[i] = realloc(text, used + 1);
@@ -110,7 +112,7 @@ static uint64_t buffers(int rounds) { /* large ones, one at a time, and zeroed o
     uint64_t sum = 0;
     for (int r = 0; r < rounds * 5000; r++) {
         size_t size = (size_t)(4096 + (r & 63) * 8192);
-        char *plain = malloc(size), *zero = calloc(1, size / 16);
+        char *volatile plain = malloc(size), *volatile zero = calloc(1, size / 16);
         plain[0] = plain[size - 1] = (char)r;
         zero[r & 255] = 1;
         sum += (uint64_t)(plain[0] + zero[1]);
@@ -190,8 +192,9 @@ static uint64_t handover(int rounds) {
 static const struct {
     const char *name;
     uint64_t (*run)(int);
-} patterns[] = {{"pairs", pairs},     {"trees", trees},     {"mixed", mixed},     {"pages", pages},      {"strings", strings},
-                {"vectors", vectors}, {"buffers", buffers}, {"threads", threads}, {"handover", handover}};
+} patterns[] = {{"pairs", pairs},     {"trees", trees},     {"mixed", mixed},
+                {"pages", pages},     {"strings", strings}, {"vectors", vectors},
+                {"buffers", buffers}, {"threads", threads}, {"handover", handover}};
 
 int main(int count, char **arguments) {
     if (count != 3) return 2;

@@ -30,12 +30,13 @@ static int unmap(void *start, size_t size) {
 #define clock_gettime __clock_gettime
 /* Nothing is done at exit. */
 #define atexit(function) ((void)0)
-/* The variant for systems without pthread keys: between two tries it gives up the processor, and a thread's end is told by
- * __malloc_thread_exit. */
+/* The variant for systems without pthread keys: __malloc_thread_exit tells of a thread's end. Between two tries it gives up
+ * the processor. */
 #define __wasi__
 #include "upstream/mimalloc.h"
-#include "upstream/mimalloc-internal.h"
+
 #include "upstream/mimalloc-atomic.h"
+#include "upstream/mimalloc-internal.h"
 #undef __wasi__
 
 /* In place of options.c: fixed, and silent. */
@@ -87,27 +88,20 @@ __mi_msecs_t ___mi_clock_now(void) {
 }
 
 #include "upstream/random.c"
-/* os.c for any Unix. */
+/* Those of any Unix: they do not ask about the machine. */
 #undef __linux__
+/* clang-format off */
 #include "upstream/os.c"
-
 #include "upstream/bitmap.c"
-
 #include "upstream/arena.c"
-
 #include "upstream/segment-cache.c"
-
 #include "upstream/segment.c"
-
 #include "upstream/page.c"
-
 #include "upstream/heap.c"
-
 #include "upstream/alloc.c"
-
 #include "upstream/alloc-aligned.c"
-
 #include "upstream/init.c"
+/* clang-format on */
 
 static inline void *checked(void *block) {
     if (!block) errno = ENOMEM;
