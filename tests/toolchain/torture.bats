@@ -43,3 +43,7 @@ load lib
 @test "the C library" {
     torture library always
 }
+
+@test "the allocator" {
+    torture allocation
+}
