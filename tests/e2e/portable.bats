@@ -1,25 +1,27 @@
 # Programs built by popcorn-cc, of several threads, move between the two guests, and go on where they were dumped.
 
 # Of tests/toolchain/torture.
-torture=(control interrupts jumps library numbers stacks system threads values variadic)
+torture=(allocation control interrupts jumps library numbers stacks system threads values variadic)
 
 setup_file() {
     load lib.bash
     e2e_up
     local isa name cc programs=$work/portable
     rm -rf "$programs"
-    mkdir -p "$programs/root/app"
+    mkdir -p "$programs/torture" "$programs/root/app/torture"
     cc=$root/build/toolchain/root/bin/popcorn-cc
     for name in threads again; do
         "$cc" -O2 -pthread -o "$programs/$name" "$root/tests/programs/portable/$name.c"
     done
     for name in "${torture[@]}"; do
-        "$cc" -DPOPCORN -std=gnu11 -O2 -w -pthread -o "$programs/$name" "$root/tests/toolchain/torture/$name.c" -lm
-        "$programs/$name" >"$programs/root/app/$name.txt"
+        "$cc" -DPOPCORN -std=gnu11 -O2 -w -pthread -o "$programs/torture/$name" "$root/tests/toolchain/torture/$name.c" -lm
+        "$programs/torture/$name" >"$programs/root/app/torture/$name.txt"
     done
     for isa in x86-64 aarch64; do
-        cp "$programs"/*_x86-64 "$programs"/*_aarch64 "$programs/root/app"
-        for name in threads again "${torture[@]}"; do cp "$programs/${name}_$isa" "$programs/root/app/$name"; done
+        for name in threads again "${torture[@]/#/torture/}"; do
+            cp "$programs/${name}_x86-64" "$programs/${name}_aarch64" "$programs/root/app/$(dirname "$name")"
+            cp "$programs/${name}_$isa" "$programs/root/app/$name"
+        done
         tar -C "$programs/root" --owner=0 --group=0 -cf "$programs/$isa.tar" app
         "$rig" put "$isa" "$programs/$isa.tar" /programs/portable.tar
         guest "$isa" docker import /programs/portable.tar portable:test
@@ -119,11 +121,11 @@ unbroken() {
 }
 
 @test "programs that check themselves are moved at random moments, with their parent and the pipe between them" {
-    guest x86-64 docker run -d --name box --runtime hrunc portable:test /app/again /app "${torture[@]}"
+    guest x86-64 docker run -d --name box --runtime hrunc portable:test /app/again /app/torture "${torture[@]}"
     local round here=x86-64 there=aarch64 lines
     for round in $(seq "${HRUNC_RANDOM_MOVES:-6}"); do
         sleep "$((RANDOM % 4)).$((RANDOM % 10))"
-        move box "$here" "$there" "move$round" portable:test /app/again /app "${torture[@]}"
+        move box "$here" "$there" "move$round" portable:test /app/again /app/torture "${torture[@]}"
         read -r here there <<<"$there $here"
     done
     for isa in x86-64 aarch64; do
