@@ -75,7 +75,7 @@ Result<void> run_tool(const std::vector<std::string> &command) {
 
 void catch_signals() {
     for (int signal : {SIGINT, SIGTERM, SIGHUP}) {
-        struct sigaction action {};
+        struct sigaction action{};
         if (sigaction(signal, nullptr, &action) != 0 || action.sa_handler == SIG_IGN) continue;
         action.sa_handler = pass_on;
         sigaction(signal, &action, nullptr);

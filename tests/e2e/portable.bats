@@ -1,7 +1,7 @@
 # Programs built by popcorn-cc, of several threads, move between the two guests, and go on where they were dumped.
 
 # Of tests/toolchain/torture.
-torture=(allocation control interrupts jumps library numbers stacks system threads values variadic)
+torture=(allocation control interrupts jumps library numbers sharing stacks system threads values variadic)
 
 setup_file() {
     load lib.bash

@@ -32,6 +32,10 @@ load lib
     torture threads
 }
 
+@test "what processes and threads share" {
+    torture sharing
+}
+
 @test "processes, signals, descriptors and files" {
     torture system
 }

@@ -1,16 +1,11 @@
-/* Thread-local variables: the link step lays them out below the thread pointer and describes them in __popcorn_tls. */
 #include "atomic.h"
 #include "libc.h"
+#include "popcorn_tls.h"
 #include "pthread_impl.h"
 #include "syscall.h"
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
-
-extern hidden const struct {
-    const void *image;
-    size_t filled, size, align; /* size is a multiple of align */
-} __popcorn_tls;
 
 volatile int __thread_list_lock;
 

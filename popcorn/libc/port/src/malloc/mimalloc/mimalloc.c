@@ -30,8 +30,8 @@ static int unmap(void *start, size_t size) {
 #define clock_gettime __clock_gettime
 /* Nothing is done at exit. */
 #define atexit(function) ((void)0)
-/* The variant for systems without pthread keys: __malloc_thread_exit tells of a thread's end. Between two tries it gives up
- * the processor. */
+/* The variant for systems without pthread keys: __malloc_thread_exit tells of a thread's end. Between two tries it
+ * gives up the processor. */
 #define __wasi__
 #include "upstream/mimalloc.h"
 
