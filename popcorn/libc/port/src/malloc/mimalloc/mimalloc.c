@@ -30,8 +30,8 @@ static int unmap(void *start, size_t size) {
 #define clock_gettime __clock_gettime
 /* Nothing is done at exit. */
 #define atexit(function) ((void)0)
-/* The variant for systems without pthread keys: __malloc_thread_exit tells of a thread's end. Between two tries it
- * gives up the processor. */
+/* The variant for systems without pthread keys: __malloc_thread_exit tells of a thread's end, and who has to wait for
+ * another thread gives up the processor. */
 #define __wasi__
 #include "upstream/mimalloc.h"
 
@@ -39,11 +39,10 @@ static int unmap(void *start, size_t size) {
 #include "upstream/mimalloc-internal.h"
 #undef __wasi__
 
-/* In place of options.c: fixed, and silent. */
+/* In place of options.c: fixed, and silent. Memory is made accessible piece by piece, so that no huge page is made
+ * of it for a few blocks: a checkpoint would have to hold it. */
 static inline long setting(__mi_option_t name) {
     switch (name) {
-    case __mi_option_eager_commit:
-    case __mi_option_eager_commit_delay:
     case __mi_option_allow_decommit:
     case __mi_option_decommit_extend_delay:
     case __mi_option_use_numa_nodes:
