@@ -173,12 +173,13 @@ Result<void> reload(const DockerDaemon &daemon, const Options &options, const st
 Result<void> tell_daemon(const DockerDaemon &daemon, const Options &options, const Registration &registration,
                          Outcome &outcome) {
     std::optional<DockerInfo> info = info_of_daemon();
-    bool stale = false;
-    for (const DaemonJsonChange &change : outcome.changes)
-        (change.key == "experimental" ? outcome.restart_needed : stale) = true;
-    if (!options.remove && info) {
-        if (!info->experimental) outcome.restart_needed = true;
-        if (!knows(*info, registration.path)) stale = true;
+    bool experimental = false, stale = false; // as far as the changes tell
+    for (const DaemonJsonChange &change : outcome.changes) (change.key == "experimental" ? experimental : stale) = true;
+    if (options.remove) {
+        outcome.restart_needed = experimental && (!info || info->experimental);
+    } else {
+        outcome.restart_needed = info ? !info->experimental : experimental;
+        if (info) stale = !knows(*info, registration.path);
     }
     outcome.restart_command = daemon.restart_command();
     if (options.dry_run) return {};

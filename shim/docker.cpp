@@ -21,21 +21,10 @@ constexpr std::size_t kMaxInfo = std::size_t{4} << 20; // bytes that `docker inf
 constexpr std::size_t kMaxCommandLine = std::size_t{2} << 20;
 constexpr std::size_t kMaxSaying = std::size_t{64} << 10;
 
-std::string first_line(std::string_view text) {
-    return std::string(text.substr(0, text.find('\n')));
-}
-
 // Where a program's error stands, behind its warnings.
 std::string last_line(std::string text) {
     while (text.ends_with('\n')) text.pop_back();
     return text.substr(text.rfind('\n') + 1);
-}
-
-// Why `docker info` knows of no daemon: a list of texts.
-std::string why_no_daemon(const oci::Json &json) {
-    Result<std::vector<const oci::Json *>> errors = oci::list_at(json, "ServerErrors");
-    if (!errors || errors->empty() || !errors->front()->is_string()) return "docker info: names no version";
-    return first_line(errors->front()->get<std::string>());
 }
 
 // "name=seccomp,profile=builtin": what stands behind "name=".
@@ -80,7 +69,7 @@ Result<DockerInfo> docker_info_from(std::string_view text) {
     HRUNC_ASSIGN_IN(oci::Json json, oci::parse_json(text), "docker info");
     DockerInfo info;
     HRUNC_ASSIGN_IN(info.version, oci::text_at(json, "ServerVersion"), "docker info");
-    if (info.version.empty()) return Error(ErrorCode::kPeer, why_no_daemon(json));
+    if (info.version.empty()) return Error(ErrorCode::kPeer, "docker info: names no version");
     HRUNC_ASSIGN_IN(info.experimental, oci::flag_at(json, "ExperimentalBuild"), "docker info");
     HRUNC_ASSIGN_IN(info.security, security_options(json), "docker info");
     HRUNC_ASSIGN_IN(const oci::Json *runtimes, oci::find_member(json, "Runtimes"), "docker info");
@@ -94,7 +83,12 @@ Result<DockerInfo> docker_info_from(std::string_view text) {
 Result<DockerInfo> docker_info(const std::string &docker) {
     HRUNC_ASSIGN(Captured said,
                  capture(docker, {"docker", "info", "--format", "{{json .}}"}, kMaxInfo, Stderr::kDropped));
-    return docker_info_from(said.output);
+    Result<DockerInfo> info = docker_info_from(said.output);
+    if (info) return info;
+    // Without a daemon it prints a document all the same, and the reason elsewhere.
+    HRUNC_ASSIGN(said,
+                 capture(docker, {"docker", "info", "--format", "{{.ServerVersion}}"}, kMaxSaying, Stderr::kCaptured));
+    return said.exit_code != 0 ? Error(ErrorCode::kPeer, last_line(said.output)) : std::move(info).error();
 }
 
 Result<std::optional<DockerDaemon>> DockerDaemon::find(const std::string &pid_file) {

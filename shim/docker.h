@@ -24,9 +24,9 @@ struct DockerInfo {
     std::vector<std::string> security;           // "seccomp", "apparmor", ...: what containers get
 };
 
-// From `docker info --format '{{json .}}'`. An error where it names no daemon; it says why in docker's words.
+// From `docker info --format '{{json .}}'`. An error where it names no daemon.
 Result<DockerInfo> docker_info_from(std::string_view text);
-// Runs `docker` (an absolute path).
+// Runs `docker` (an absolute path). Without a daemon the error is in docker's words.
 Result<DockerInfo> docker_info(const std::string &docker);
 
 // A dockerd that runs.

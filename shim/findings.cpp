@@ -195,8 +195,10 @@ Finding pair_addresses(const HostFacts &here, const HostFacts &there) {
 }
 
 Finding pair_security(const HostFacts &here, const HostFacts &there) {
-    if (here.security == there.security) return {"security", Status::kOk, joined(here.security) + " on both", ""};
-    std::string text = "containers get " + joined(here.security) + " here and " + joined(there.security) + " there";
+    if (here.security == there.security)
+        return {"security", Status::kOk, (here.security.empty() ? "nothing" : joined(here.security)) + " on both", ""};
+    auto named = [](const HostFacts &facts) { return facts.security.empty() ? "nothing" : joined(facts.security); };
+    std::string text = "containers get " + named(here) + " here and " + named(there) + " there";
     bool one_seccomp = has(here.security, "seccomp") != has(there.security, "seccomp");
     return {"security", one_seccomp ? Status::kLacking : Status::kWarning, text,
             "give both dockerd the same: seccomp, AppArmor and SELinux on both or on neither"};

@@ -13,6 +13,7 @@
 #include "shim/capture.h"
 #include "shim/cgroups.h"
 #include "shim/config.h"
+#include "shim/criu_log.h"
 #include "shim/docker.h"
 #include "shim/program.h"
 #include "shim/version.h"
@@ -131,23 +132,25 @@ ProgramFacts look_at_program(const std::string &configured, std::string_view nam
     return program;
 }
 
-// criu's first "Error (FILE:LINE): ..." without its origin; its first line if it has none.
-std::string first_error(std::string_view text) {
-    std::string error = on_line(text, "Error (");
-    std::size_t origin = error.find("): ");
-    if (origin != std::string::npos) return error.substr(origin + 3);
-    return without_spaces_around(text.substr(0, text.find('\n')));
+// criu's first error that says something: programs that it starts end with errors of which it thinks nothing.
+std::string why_criu_fails(std::string_view text) {
+    for (std::size_t at = 0; at < text.size();) {
+        std::string_view line = text.substr(at, text.find('\n', at) - at);
+        at += line.size() + 1;
+        std::string error = line.find(": exited, status=") == std::string_view::npos ? first_error(line) : "";
+        if (!error.empty()) return error;
+    }
+    return "criu check failed";
 }
 
 void look_at_criu(const Config &config, HostFacts &facts) {
     facts.criu = look_at_program(config.criu, "criu", "Version:");
     bool iptables = config.network_lock == NetworkLock::kDefault || config.network_lock == NetworkLock::kIptables;
-    Result<std::string> own = read_file("/etc/criu/runc.conf", kMaxOutput);
-    facts.network_lock =
-        !iptables || find_on_path("iptables-restore") || (own && !on_line(*own, "network-lock").empty());
+    facts.network_lock = !iptables || find_on_path("iptables-restore").has_value() ||
+                         !configured("/etc/criu/runc.conf", "network-lock").empty();
     if (!facts.criu.problem.empty() || !facts.root) return;
     Result<Captured> said = capture(facts.criu.path, {"criu", "check"}, kMaxOutput, Stderr::kCaptured);
-    facts.criu_check = !said ? said.error().text() : said->exit_code == 0 ? "good" : first_error(said->output);
+    facts.criu_check = !said ? said.error().text() : said->exit_code == 0 ? "good" : why_criu_fails(said->output);
 }
 
 void look_at_docker(HostFacts &facts) {
