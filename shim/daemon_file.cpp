@@ -61,6 +61,7 @@ Result<DaemonFile> DaemonFile::open(const std::string &path, bool make_directory
     std::error_code error;
     std::filesystem::path absolute = std::filesystem::absolute(path, error);
     if (error || absolute.filename().empty()) return Error(ErrorCode::kInvalid, oci::in_quotes(path) + ": not a file");
+    if (!make_directory && !std::filesystem::exists(absolute.parent_path(), error)) return DaemonFile(absolute, Fd());
     HRUNC_ASSIGN(Fd lock, lock_directory(absolute.parent_path(), make_directory));
     DaemonFile file(absolute, std::move(lock));
     HRUNC_ASSIGN(std::optional<Read> read, read_in_place(file.path_));

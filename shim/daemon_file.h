@@ -17,7 +17,8 @@ class DaemonFile {
   public:
     // Reads `path`; a missing file is an empty text. Refused: a symbolic link in its place, anything that is no regular
     // file, a directory in which others than root and the caller can put one. While this lives, another one for the
-    // same directory waits in open(). `make_directory`: makes a missing directory.
+    // same directory waits in open(). `make_directory` makes a missing directory; without that, it is as if the file
+    // were missing, and nothing can be written.
     static Result<DaemonFile> open(const std::string &path, bool make_directory);
 
     const std::string &path() const { return path_; } // absolute

@@ -27,7 +27,7 @@ std::string joined(const std::vector<std::string> &words) {
 }
 
 std::size_t bits(std::uint64_t limit) {
-    return static_cast<std::size_t>(std::bit_width(limit)) - 1;
+    return limit == 0 ? 0 : static_cast<std::size_t>(std::bit_width(limit)) - 1;
 }
 
 bool older(std::string_view version, ProgramVersion than) {

@@ -22,6 +22,7 @@ struct ProgramFacts {
     bool operator==(const ProgramFacts &) const = default;
 };
 
+// NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): in the order in which a person would tell them
 struct HostFacts {
     std::string hrunc, hrunc_path; // version, where it runs from
     std::string name, kernel;      // uname -n, -r

@@ -90,6 +90,12 @@ TEST_F(Setup, a_missing_directory_is_made) {
     EXPECT_TRUE(oci::read_json(inside, 4096));
 }
 
+TEST_F(Setup, in_a_missing_directory_there_is_nothing_to_remove) {
+    Outcome outcome = run({{HRUNC_PROGRAM, "setup", "--remove", "--file", path("docker/daemon.json")}, {}, {}, {}});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.errors;
+    EXPECT_FALSE(std::filesystem::exists(path("docker")));
+}
+
 TEST_F(Setup, a_second_time_nothing_changes_and_the_first_backup_stays) {
     write("daemon.json", "{ \"debug\":  true }");
     EXPECT_EQ(setup().exit_code, 0);
