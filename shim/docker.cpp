@@ -44,10 +44,8 @@ Result<std::vector<std::string>> security_options(const oci::Json &json) {
 Result<std::vector<std::string>> command_line_of(pid_t pid) {
     HRUNC_ASSIGN(std::string text, read_file("/proc/" + std::to_string(pid) + "/cmdline", kMaxCommandLine));
     std::vector<std::string> words;
-    for (std::string_view rest = text; !rest.empty();) {
-        words.emplace_back(rest.substr(0, rest.find('\0')));
-        rest.remove_prefix(std::min(rest.size(), words.back().size() + 1));
-    }
+    for (std::size_t at = 0; at < text.size(); at += words.back().size() + 1)
+        words.push_back(text.substr(at, text.find('\0', at) - at));
     return words;
 }
 

@@ -222,9 +222,9 @@ std::string_view name_of(Status status) {
 std::optional<ProgramVersion> version_from(std::string_view text) {
     ProgramVersion version;
     const char *end = text.data() + text.size();
-    auto [after, error] = std::from_chars(text.data(), end, version.major);
+    auto [after, error] = std::from_chars(text.data(), end, version.first);
     if (error != std::errc()) return std::nullopt;
-    if (after != end && *after == '.') std::from_chars(after + 1, end, version.minor);
+    if (after != end && *after == '.') std::from_chars(after + 1, end, version.second);
     return version;
 }
 

@@ -1,10 +1,11 @@
 // What facts about hosts mean for containers that are to be checkpointed, restored and moved, with the remedy.
 #pragma once
 
-#include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "shim/host_facts.h"
@@ -30,10 +31,7 @@ std::vector<Finding> judge(const HostFacts &facts);
 std::vector<Finding> judge_pair(const HostFacts &here, const HostFacts &there, std::uint64_t asked,
                                 std::uint64_t answered);
 
-struct ProgramVersion {
-    unsigned major = 0, minor = 0;
-    auto operator<=>(const ProgramVersion &) const = default;
-};
+using ProgramVersion = std::pair<unsigned, unsigned>; // major and minor
 // "28.5.2+dfsg1", "6.12.41-amd64", "4.1"; nothing if it does not begin with a number.
 std::optional<ProgramVersion> version_from(std::string_view text);
 
