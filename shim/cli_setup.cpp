@@ -176,7 +176,11 @@ Result<void> tell_daemon(const DockerDaemon &daemon, const Options &options, con
     bool experimental = false, stale = false; // as far as the changes tell
     for (const DaemonJsonChange &change : outcome.changes) (change.key == "experimental" ? experimental : stale) = true;
     if (options.remove) {
-        outcome.restart_needed = experimental && (!info || info->experimental);
+        // At a reload dockerd keeps its runtimes where the file has no "runtimes" any more.
+        bool all_runtimes =
+            std::ranges::find(outcome.changes, "runtimes", &DaemonJsonChange::key) != outcome.changes.end();
+        outcome.restart_needed = all_runtimes || (experimental && (!info || info->experimental));
+        stale = stale && !all_runtimes;
     } else {
         outcome.restart_needed = info ? !info->experimental : experimental;
         if (info) stale = !knows(*info, registration.path);
@@ -238,7 +242,7 @@ std::string as_text(const Options &options, const Outcome &outcome) {
     if (outcome.daemon == "not running") text += "dockerd does not run; it reads the file when it starts\n";
     if (outcome.daemon == "reloaded" || outcome.daemon == "restarted") text += "dockerd is " + outcome.daemon + "\n";
     if (outcome.restart_needed)
-        text += "\"experimental\" counts from dockerd's next start: " +
+        text += "dockerd takes in all of it at its next start only: " +
                 (outcome.restart_command.empty() ? "restart it as it was started" : outcome.restart_command) + "\n";
     return text;
 }

@@ -85,6 +85,7 @@ try() {
 }
 
 # The guests' Docker knows hrunc from its first start. forget_hrunc ISA: as on a host that hrunc is new to.
+# (Without "runtimes" in the file, dockerd would keep those that it has.)
 forget_hrunc() {
     shell "$1" '
         rm -f /etc/docker/daemon.json.before-hrunc
@@ -92,7 +93,7 @@ forget_hrunc() {
 import json
 name = \"/etc/docker/daemon.json\"
 content = json.load(open(name))
-content.pop(\"runtimes\", None)
+content[\"runtimes\"] = {}
 json.dump(content, open(name, \"w\"), indent=4)"
         cp /etc/docker/daemon.json /root/daemon.json
         kill -HUP "$(cat /run/docker.pid)"

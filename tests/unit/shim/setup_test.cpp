@@ -252,9 +252,31 @@ TEST_F(Setup, a_needed_restart_is_told_and_not_made) {
     Outcome outcome = setup();
     EXPECT_EQ(outcome.exit_code, 0) << outcome.errors;
     EXPECT_TRUE(outcome.output.ends_with(
-        "dockerd is reloaded\n\"experimental\" counts from dockerd's next start: restart it as it was started\n"))
+        "dockerd is reloaded\ndockerd takes in all of it at its next start only: restart it as it was started\n"))
         << outcome.output;
     EXPECT_TRUE(setup().output.ends_with("restart it as it was started\n"));
+}
+
+TEST_F(Setup, dockerd_forgets_its_last_runtime_at_a_restart_only) {
+    start_daemon();
+    EXPECT_EQ(setup().exit_code, 0);
+    Outcome outcome = setup({"--remove"});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.errors;
+    EXPECT_TRUE(outcome.output.ends_with("}}\ndockerd takes in all of it at its next start only: restart it as it was "
+                                         "started\n"))
+        << outcome.output;
+    EXPECT_EQ(read(path("signals")), "reloaded\n");
+}
+
+TEST_F(Setup, dockerd_forgets_one_of_its_runtimes_at_a_reload) {
+    start_daemon();
+    write("daemon.json", R"({"experimental": true, "runtimes": {}, "pidfile": ")" + path("pid") + "\"}");
+    EXPECT_EQ(setup().exit_code, 0);
+    write("info-after", R"({"ServerVersion":"26.1.5","ExperimentalBuild":true,"Runtimes":{}})");
+    Outcome outcome = setup({"--remove"});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.errors;
+    EXPECT_TRUE(outcome.output.ends_with("}\ndockerd is reloaded\n")) << outcome.output;
+    EXPECT_EQ(read(path("signals")), "reloaded\nreloaded\n");
 }
 
 TEST_F(Setup, a_restart_without_systemd_is_left_to_its_owner) {
