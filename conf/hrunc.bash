@@ -2,6 +2,8 @@
 
 _hrunc_options() {
     case $1 in
+        setup) echo "--file --remove --restart --dry-run --json --help" ;;
+        check) echo "--json --help" ;;
         recode) echo "--target --output --root --host --seccomp --bundle --json --help" ;;
         inspect) echo "--json --pages --help" ;;
         host) echo "--help" ;;
@@ -20,8 +22,8 @@ _hrunc_options() {
 }
 
 _hrunc() {
-    local verbs="recode inspect host notify checkpoint create delete events exec features help kill list pause ps restore
-        resume run spec start state update"
+    local verbs="setup check recode inspect host notify checkpoint create delete events exec features help kill list pause
+        ps restore resume run spec start state update"
     local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb="" at
     for ((at = 1; at < COMP_CWORD; ++at)); do
         case ${COMP_WORDS[at]} in
@@ -36,7 +38,7 @@ _hrunc() {
     case $previous in
         --log-format) mapfile -t COMPREPLY < <(compgen -W "text json" -- "$word") ;;
         -t | --target) mapfile -t COMPREPLY < <(compgen -W "x86-64 aarch64" -- "$word") ;;
-        --log | --root | --criu | --output | -o | --host | --seccomp | --bundle | *-path | --pid-file)
+        --log | --root | --criu | --file | --output | -o | --host | --seccomp | --bundle | *-path | --pid-file)
             mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
         *)
             if [[ $word == -* ]]; then
@@ -45,6 +47,8 @@ _hrunc() {
                 mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$word")
             elif [[ $verb == recode || $verb == inspect ]]; then
                 mapfile -t COMPREPLY < <(compgen -d -- "$word")
+            elif [[ $verb == check ]]; then
+                mapfile -t COMPREPLY < <(compgen -A hostname -- "$word")
             fi ;;
     esac
 }

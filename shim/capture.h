@@ -13,8 +13,15 @@ struct Captured {
     int exit_code = 0;  // 128 + the signal's number where a signal ended it
 };
 
-// Starts `path` with `argv` (argv[0] included), this process's environment, stdin and stderr, and waits for its end.
-// More than `limit` bytes of output is an error.
-Result<Captured> capture(const std::string &path, const std::vector<std::string> &argv, std::size_t limit);
+enum class Stderr {
+    kOurs,     // goes where this process's goes
+    kCaptured, // stands in the output
+    kDropped,
+};
+
+// Starts `path` with `argv` (argv[0] included), this process's environment and stdin, and waits for its end. More than
+// `limit` bytes of output is an error.
+Result<Captured> capture(const std::string &path, const std::vector<std::string> &argv, std::size_t limit,
+                         Stderr errors = Stderr::kOurs);
 
 } // namespace hrunc::shim

@@ -1,6 +1,7 @@
-// Finding the programs that hrunc stands in front of: runc and criu.
+// Finding the programs that hrunc stands in front of, runc and criu, and others.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -12,5 +13,11 @@ namespace hrunc::shim {
 // says. Never hrunc itself under another name: on PATH it is skipped (hrunc is what runc finds as `criu`), as a path
 // it is an error. Errors name program, key, file and where was looked.
 Result<std::string> find_program(const std::string &program, std::string_view key);
+
+// The absolute path of the program of that name in the absolute directories of PATH; never hrunc itself.
+std::optional<std::string> find_on_path(const std::string &name);
+
+// This hrunc's absolute path. An error if the file that runs is not there any more.
+Result<std::string> own_path();
 
 } // namespace hrunc::shim

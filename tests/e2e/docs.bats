@@ -84,10 +84,43 @@ try() {
     [ "$ran" -gt 0 ]
 }
 
+# The guests' Docker knows hrunc from its first start. forget_hrunc ISA: as on a host that hrunc is new to.
+# (Without "runtimes" in the file, dockerd would keep those that it has.)
+forget_hrunc() {
+    shell "$1" '
+        rm -f /etc/docker/daemon.json.before-hrunc
+        python3 -c "
+import json
+name = \"/etc/docker/daemon.json\"
+content = json.load(open(name))
+content[\"runtimes\"] = {}
+json.dump(content, open(name, \"w\"), indent=4)"
+        cp /etc/docker/daemon.json /root/daemon.json
+        kill -HUP "$(cat /run/docker.pid)"
+        for try in $(seq 100); do docker info 2>/dev/null | grep -q "Runtimes:.* hrunc" || break; sleep 0.1; done'
+}
+
 @test "docs/install.md: every command works, and the uninstall leaves nothing" {
+    local isa
+    for isa in x86-64 aarch64; do forget_hrunc "$isa"; done
     try install
     [ -z "$(shell aarch64 'find /usr/local /etc /run /var/log -name "*hrunc*" ! -name "hrunc-e2e"')" ]
     install_tree aarch64 build/release-aarch64
+    for isa in x86-64 aarch64; do
+        guest "$isa" cmp /root/daemon.json /etc/docker/daemon.json
+        [ -z "$(shell "$isa" 'docker info 2>/dev/null | grep "Runtimes:.* hrunc"')" ]
+        guest "$isa" hrunc setup
+    done
+}
+
+@test "hrunc check finds what a guest lacks" {
+    guest aarch64 hrunc check
+    shell aarch64 'echo "{\"criu\": \"/nowhere/criu\"}" >/root/check.json'
+    run guest aarch64 env HRUNC_CONFIG=/root/check.json hrunc check
+    echo "$output"
+    [ "$status" -eq 1 ]
+    [[ $output == *"lacking  criu            criu \"/nowhere/criu\""*"No such file or directory"* ]]
+    [[ $output == *"ok       runtime         /usr/local/bin/hrunc"* ]]
 }
 
 @test "docs/install.md: Docker's snippet is the one that is installed" {
