@@ -10,6 +10,7 @@ namespace hrunc::shim {
 namespace {
 
 constexpr std::array kOwnVerbs{
+    Verb{"migrate", "move a running container to another host, with Docker", migrate_main},
     Verb{"recode", "make a checkpoint fit another host", recode_main},
     Verb{"inspect", "show what is in a checkpoint", inspect_main},
     Verb{"host", "describe this host, for recoding elsewhere", host_main},

@@ -14,7 +14,7 @@ namespace hrunc::shim {
 
 inline constexpr int kUsageError = 2;
 
-// The verbs of hrunc's own command line: recode, inspect, host, notify.
+// The verbs of hrunc's own command line: migrate, recode, inspect, host, notify.
 struct Verb {
     std::string_view name;
     std::string_view summary;
@@ -32,6 +32,7 @@ Result<std::string> merge_features(std::string_view document);
 
 std::string version_text();
 
+int migrate_main(const std::vector<std::string> &arguments);
 int recode_main(const std::vector<std::string> &arguments);
 int inspect_main(const std::vector<std::string> &arguments);
 int host_main(const std::vector<std::string> &arguments);
