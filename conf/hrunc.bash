@@ -2,6 +2,7 @@
 
 _hrunc_options() {
     case $1 in
+        migrate) echo "--port --name --image --volumes --keep-source --dry-run --recover --json --help" ;;
         recode) echo "--target --output --root --host --seccomp --bundle --json --help" ;;
         inspect) echo "--json --pages --help" ;;
         host) echo "--help" ;;
@@ -20,7 +21,7 @@ _hrunc_options() {
 }
 
 _hrunc() {
-    local verbs="recode inspect host notify checkpoint create delete events exec features help kill list pause ps restore
+    local verbs="migrate recode inspect host notify checkpoint create delete events exec features help kill list pause ps restore
         resume run spec start state update"
     local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb="" at
     for ((at = 1; at < COMP_CWORD; ++at)); do
@@ -36,7 +37,7 @@ _hrunc() {
     case $previous in
         --log-format) mapfile -t COMPREPLY < <(compgen -W "text json" -- "$word") ;;
         -t | --target) mapfile -t COMPREPLY < <(compgen -W "x86-64 aarch64" -- "$word") ;;
-        --log | --root | --criu | --output | -o | --host | --seccomp | --bundle | *-path | --pid-file)
+        --log | --root | --criu | --output | -o | --image | --host | --seccomp | --bundle | *-path | --pid-file)
             mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
         *)
             if [[ $word == -* ]]; then
