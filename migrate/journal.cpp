@@ -40,6 +40,11 @@ Result<void> sync_directory(const std::string &path) {
 
 } // namespace
 
+std::string journal_root() {
+    const char *root = secure_getenv("HRUNC_MIGRATE_JOURNALS");
+    return root != nullptr && root[0] == '/' ? root : "/var/lib/hrunc/migrate";
+}
+
 std::string_view phase_name(Phase phase) {
     for (const auto &[one, name] : kPhases)
         if (one == phase) return name;

@@ -18,7 +18,8 @@
 
 namespace hrunc::migrate {
 
-inline constexpr const char *kJournalRoot = "/var/lib/hrunc/migrate";
+// Where the journals are: /var/lib/hrunc/migrate, or what HRUNC_MIGRATE_JOURNALS says.
+std::string journal_root();
 
 // Each is written before what it says begins.
 enum class Phase {

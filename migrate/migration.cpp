@@ -290,7 +290,7 @@ Result<Migration> prepare(const Request &request, const Progress &progress) {
         Engine engine(here);
         HRUNC_ASSIGN(Json document, engine.call("GET", "/containers/" + request.container + "/json"));
         HRUNC_ASSIGN(Container container, container_from(std::move(document)));
-        HRUNC_ASSIGN(JournalDirectory directory, JournalDirectory::open(kJournalRoot, container.id));
+        HRUNC_ASSIGN(JournalDirectory directory, JournalDirectory::open(journal_root(), container.id));
         HRUNC_ASSIGN(std::optional<Journal> left, directory.read());
         if (!left) return Migration(request, progress, std::move(container), std::move(directory));
         if (!first) return Error(ErrorCode::kRefused, "an earlier migration to " + left->host + " is not undone yet");
@@ -312,9 +312,9 @@ Result<Report> migrate(const Request &request, const Progress &progress) {
 Result<Recovery> recover() {
     HeldInterrupts held;
     Recovery recovery;
-    HRUNC_ASSIGN(std::vector<std::string> names, JournalDirectory::list(kJournalRoot));
+    HRUNC_ASSIGN(std::vector<std::string> names, JournalDirectory::list(journal_root()));
     for (const std::string &name : names) {
-        Result<JournalDirectory> directory = JournalDirectory::open(kJournalRoot, name);
+        Result<JournalDirectory> directory = JournalDirectory::open(journal_root(), name);
         Result<std::optional<Journal>> journal =
             directory ? directory->read() : Result<std::optional<Journal>>(directory.error());
         if (journal && !*journal) {

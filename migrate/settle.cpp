@@ -12,7 +12,7 @@ namespace {
 
 using oci::Json;
 
-constexpr int kTries = 5;
+constexpr int kTries = 5, kPatientTries = 30;
 
 void pause_for(std::chrono::milliseconds time) {
     std::this_thread::sleep_for(time);
@@ -65,23 +65,34 @@ Result<void> remove_checkpoint(Engine &engine, const std::string &id, const std:
     return {};
 }
 
-// Docker learns of the end of a container that was checkpointed a moment after the checkpoint.
-Result<Seen> look_after_dump(Engine &source, const Journal &journal, bool dumped) {
-    for (int tries = 0;; ++tries) {
+// The source when its checkpoint is done or given up. Docker learns of the end of a container a moment after the checkpoint.
+// Where nobody noted what became of it, Docker may still be at it: the checkpoint's directory is there from its beginning, and
+// is removed if it fails.
+Result<Seen> look_after_dump(Engine &source, const Journal &journal, const std::optional<DumpNote> &note) {
+    constexpr int kPerSecond = 10, kArrives = 2 * kPerSecond, kEnds = 10 * kPerSecond, kWorks = 600 * kPerSecond;
+    for (int looks = 0;; ++looks) {
         HRUNC_ASSIGN(Seen seen, look_at(source, journal.source_id));
-        if (!seen.running || !dumped || tries == 100) return seen;
-        pause_for(std::chrono::milliseconds(100));
+        if (!seen.running || (note && !note->done)) return seen;
+        int enough = kEnds;
+        if (!note) {
+            HRUNC_ASSIGN(bool works, has_checkpoint(source, journal.source_id, journal.checkpoint));
+            enough = works ? kWorks : kArrives;
+        }
+        if (looks >= enough) return seen;
+        pause_for(std::chrono::milliseconds(1000 / kPerSecond));
     }
 }
 
 // The source was running until somebody had it checkpointed.
 Result<void> revive(const JournalDirectory &directory, const Journal &journal, Engine &source, Settled &settled) {
     HRUNC_ASSIGN(std::optional<DumpNote> note, wait_for_dump(directory));
-    HRUNC_ASSIGN(Seen seen, look_after_dump(source, journal, note && note->done));
+    HRUNC_ASSIGN(Seen seen, look_after_dump(source, journal, note));
     if (!seen.there) return Error(ErrorCode::kRefused, "the container is gone");
     if (seen.running) return {};
     HRUNC_ASSIGN(bool has, has_checkpoint(source, journal.source_id, journal.checkpoint));
-    if (has) return restore(source, journal.source_id, journal.checkpoint, Patience::kAnyFailure);
+    if (has)
+        return restore(source, journal.source_id, journal.checkpoint,
+                       note ? Patience::kAnyFailure : Patience::kUnfinished);
     if (note && note->error.find("is not running") != std::string::npos) {
         settled.notes.emplace_back("it had ended by itself before");
         return {};
@@ -115,8 +126,9 @@ Result<void> restore(Engine &engine, const std::string &id, const std::string &c
         if (started) return {};
         // containerd's store says so now and then, of a "content sha256...".
         bool hiccup = started.error().text().find("already exists") != std::string::npos ||
-                      patience == Patience::kAnyFailure;
-        if (!hiccup || tries == kTries || interrupted()) return std::move(started).error();
+                      patience != Patience::kKnownHiccups;
+        int enough = patience == Patience::kUnfinished ? kPatientTries : kTries;
+        if (!hiccup || tries == enough || interrupted()) return std::move(started).error();
         pause_for(std::chrono::seconds(1));
     }
 }
