@@ -61,7 +61,7 @@ Result<pid_t> spawn(const Argv &argv, const Streams &streams) {
     }
     sigset_t plain;
     sigemptyset(&plain);
-    sigaddset(&plain, SIGPIPE); // ignored here; a child is to die of it
+    for (int one : {SIGPIPE, SIGINT, SIGTERM, SIGHUP}) sigaddset(&plain, one); // ignored or held here
     posix_spawnattr_setsigdefault(&attributes, &plain);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
     pid_t pid = 0;
@@ -208,9 +208,7 @@ Peer::Peer(Peer &&other) noexcept
 
 Peer::~Peer() {
     if (pid_ <= 0) return;
-    kill(pid_, SIGTERM);
-    in_.reset();
-    out_.reset();
+    kill(pid_, SIGKILL);
     wait_for(pid_);
 }
 
