@@ -68,7 +68,8 @@ void check_end(const End &end, const Container &container, std::uint64_t memory,
     problems.add_if(!probe.gnu_tar, end.where + ": GNU tar is missing: install tar");
     problems.add_if(!probe.zstd, end.where + ": zstd is missing: install zstd");
     problems.add_if(!flag_of(end.info, "ExperimentalBuild"),
-                    end.where + ": Docker has no checkpoints: set \"experimental\": true in daemon.json, and restart it");
+                    end.where +
+                        ": Docker has no checkpoints: set \"experimental\": true in daemon.json, and restart it");
     check_runtime(end, container, problems);
     std::string driver = text_of(end.info, "Driver");
     problems.add_if(driver != "overlay2", end.where + ": Docker's storage driver is " + oci::in_quotes(driver) +
@@ -84,8 +85,8 @@ void check_end(const End &end, const Container &container, std::uint64_t memory,
     // Docker keeps the memory twice beneath its directory, and once in /tmp, while it works.
     problems.add_if(memory > probe.free_docker / 2 || memory > probe.free_temporary,
                     end.where + ": " + megabytes(memory) + " of memory have to be kept twice in " +
-                        oci::in_quotes(end.docker_root) + " (" + megabytes(probe.free_docker) + " free) and once in /tmp (" +
-                        megabytes(probe.free_temporary) + " free)");
+                        oci::in_quotes(end.docker_root) + " (" + megabytes(probe.free_docker) +
+                        " free) and once in /tmp (" + megabytes(probe.free_temporary) + " free)");
 }
 
 void check_container(const Container &container, Problems &problems) {
@@ -122,8 +123,9 @@ void check_volumes(const Container &container, const Findings &findings, Problem
         bool there = findings.volumes_there.count(volume.name) != 0;
         std::string named = "volume " + oci::in_quotes(volume.name) + " (" + volume.destination + ")";
         if (!findings.volumes_come)
-            problems.add_if(!there, where + ": there is no " + named + ": bring its content there, or send it along with "
-                                                                       "--volumes");
+            problems.add_if(!there, where + ": there is no " + named +
+                                        ": bring its content there, or send it along with "
+                                        "--volumes");
         else if (volume.driver != "local")
             problems.add(named + " is of driver " + oci::in_quotes(volume.driver) + ", which --volumes cannot send");
         else
@@ -140,7 +142,8 @@ Result<End> end_from(std::string where, Json info) {
     end.info = std::move(info);
     HRUNC_ASSIGN_IN(end.docker_root, oci::text_at(end.info, "DockerRootDir"), "Docker " + end.where);
     if (!is_plain_path(end.docker_root) || end.docker_root.size() < 2)
-        return Error(ErrorCode::kInvalid, "Docker " + end.where + ": DockerRootDir: " + oci::in_quotes(end.docker_root));
+        return Error(ErrorCode::kInvalid,
+                     "Docker " + end.where + ": DockerRootDir: " + oci::in_quotes(end.docker_root));
     HRUNC_ASSIGN_IN(std::string machine, oci::text_at(end.info, "Architecture"), "Docker " + end.where);
     end.isa = image_isa(machine);
     return end;

@@ -25,9 +25,9 @@ struct Listener {
 struct Probe {
     unsigned long uid = ~0UL;
     bool gnu_tar = false, zstd = false;
-    bool metacopy = false;                // overlayfs keeps changed owners without the file's content
-    std::uint64_t free_docker = 0;        // bytes, where Docker keeps its files
-    std::uint64_t free_temporary = 0;     // bytes, in /tmp
+    bool metacopy = false;            // overlayfs keeps changed owners without the file's content
+    std::uint64_t free_docker = 0;    // bytes, where Docker keeps its files
+    std::uint64_t free_temporary = 0; // bytes, in /tmp
     std::vector<Listener> listeners;
     std::vector<std::string> missing_paths; // of those that were asked for
 };
@@ -37,23 +37,23 @@ Result<Probe> probe_from(const std::string &output, const std::vector<std::strin
 
 // One end.
 struct End {
-    std::string where;                 // "here", "on pi"
-    oci::Json info;                    // GET /info
-    std::string docker_root;           // plain path
-    std::string isa;                   // as in Docker's images: "amd64", "arm64"
+    std::string where;       // "here", "on pi"
+    oci::Json info;          // GET /info
+    std::string docker_root; // plain path
+    std::string isa;         // as in Docker's images: "amd64", "arm64"
     Probe probe;
 };
 Result<End> end_from(std::string where, oci::Json info);
 
 struct Findings {
     End source, target;
-    std::optional<oci::Json> image;             // GET /images/NAME/json of the target
-    bool name_taken = false;                    // on the target
-    std::vector<std::string> missing_networks;  // on the target
-    std::set<std::string> volumes_there;        // those of the container that the target has, by name
-    bool image_comes = false;                   // a missing image is sent along
-    bool volumes_come = false;                  // the volumes are
-    std::uint64_t memory = 0;                   // bytes that the container's processes have written; 0: unknown
+    std::optional<oci::Json> image;            // GET /images/NAME/json of the target
+    bool name_taken = false;                   // on the target
+    std::vector<std::string> missing_networks; // on the target
+    std::set<std::string> volumes_there;       // those of the container that the target has, by name
+    bool image_comes = false;                  // a missing image is sent along
+    bool volumes_come = false;                 // the volumes are
+    std::uint64_t memory = 0;                  // bytes that the container's processes have written; 0: unknown
 };
 
 // What stands in the way of the move of the container as `name`, each with its remedy; empty: nothing.

@@ -40,7 +40,8 @@ Result<std::vector<std::pair<std::string, const Json *>>> members_at(const Json 
     return members;
 }
 
-// HostConfig.PortBindings: {"7000/tcp": [{"HostIp": "", "HostPort": "7777"}]}; a range of ports stands for a free one of it.
+// HostConfig.PortBindings: {"7000/tcp": [{"HostIp": "", "HostPort": "7777"}]}; a range of ports stands for a free one
+// of it.
 Result<void> take_ports(Container &container) {
     HRUNC_ASSIGN(auto bindings, members_at(container.document, "HostConfig.PortBindings"));
     for (const auto &[name, list] : bindings) {
@@ -145,7 +146,8 @@ Result<Container> container_from(Json document) {
     container.name = name.substr(name.starts_with('/') ? 1 : 0);
     if (!is_container_name(container.name)) return malformed("Name", container.name);
     HRUNC_ASSIGN(container.image, oci::text_at(json, "Config.Image"));
-    if (container.image.empty() || !is_word(container.image, "_.-/:@")) return malformed("Config.Image", container.image);
+    if (container.image.empty() || !is_word(container.image, "_.-/:@"))
+        return malformed("Config.Image", container.image);
     HRUNC_ASSIGN(container.runtime, oci::text_at(json, "HostConfig.Runtime"));
     HRUNC_ASSIGN(container.state, oci::text_at(json, "State.Status"));
     HRUNC_ASSIGN(container.running, oci::flag_at(json, "State.Running"));

@@ -19,7 +19,8 @@ constexpr std::size_t kMaxNote = 64 << 10; // bytes
 
 void close_all_but(int kept) {
     // Also the ends of pipes to programs of the parent: they are to see its end.
-    for (auto [first, last] : {std::pair{3U, static_cast<unsigned>(kept) - 1}, std::pair{static_cast<unsigned>(kept) + 1, ~0U}})
+    for (auto [first, last] :
+         {std::pair{3U, static_cast<unsigned>(kept) - 1}, std::pair{static_cast<unsigned>(kept) + 1, ~0U}})
         if (first <= last) syscall(SYS_close_range, first, last, 0);
 }
 
@@ -31,7 +32,8 @@ void become_independent(int lock) {
     close_all_but(lock);
 }
 
-[[noreturn]] void dump_in_child(int lock, const std::string &note, const std::string &id, const std::string &checkpoint) {
+[[noreturn]] void dump_in_child(int lock, const std::string &note, const std::string &id,
+                                const std::string &checkpoint) {
     become_independent(lock);
     Host here = Host::here();
     Engine engine(here);
@@ -59,7 +61,8 @@ Result<void> dump(const JournalDirectory &directory, const std::string &containe
     std::string note_path = directory.file("dump.json");
     if (unlink(note_path.c_str()) != 0 && errno != ENOENT) return Error::system("remove " + oci::in_quotes(note_path));
     HRUNC_ASSIGN(Fd lock, open_file(directory.file("dump.lock"), O_RDWR | O_CREAT, 0600));
-    if (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) return Error::system("lock " + oci::in_quotes(directory.file("dump.lock")));
+    if (flock(lock.get(), LOCK_EX | LOCK_NB) != 0)
+        return Error::system("lock " + oci::in_quotes(directory.file("dump.lock")));
     pid_t child = fork();
     if (child < 0) return Error::system("fork");
     if (child == 0) dump_in_child(lock.get(), note_path, container_id, checkpoint);

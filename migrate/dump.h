@@ -1,6 +1,7 @@
-// The one step that nobody can do again: Docker's checkpoint, which ends the container. If who asked for it goes away, newer
-// versions of Docker give it up in the middle, and the container may be lost. So a process of its own asks for it, which a
-// signal to hrunc's process group or a closed terminal does not reach, and leaves a note of what became of it.
+// The one step that nobody can do again: Docker's checkpoint, which ends the container. If who asked for it goes away,
+// newer versions of Docker give it up in the middle, and the container may be lost. So a process of its own asks for
+// it, which a signal to hrunc's process group or a closed terminal does not reach, and leaves a note of what became of
+// it.
 #pragma once
 
 #include <optional>

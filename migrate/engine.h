@@ -1,6 +1,6 @@
-// Docker's Engine API on either host. The way to the daemon is `docker system dial-stdio`, which the docker CLI itself uses for
-// DOCKER_HOST=ssh://: it honours contexts and DOCKER_HOST, and needs nothing but the CLI. What the API returns for a container
-// (its configuration as JSON) is what it takes to create one, which no docker command does.
+// Docker's Engine API on either host. The way to the daemon is `docker system dial-stdio`, which the docker CLI itself
+// uses for DOCKER_HOST=ssh://: it honours contexts and DOCKER_HOST, and needs nothing but the CLI. What the API returns
+// for a container (its configuration as JSON) is what it takes to create one, which no docker command does.
 #pragma once
 
 #include <memory>
@@ -25,7 +25,8 @@ class Engine {
     void use_version(const std::string &version) { prefix_ = "/v" + version; }
 
     // `path` is without a version. A reply that is no success is an error with Docker's own message; a reply without a
-    // document gives null. A broken connection is made again by the next call; one that asks or removes makes it itself.
+    // document gives null. A broken connection is made again by the next call; one that asks or removes makes it
+    // itself.
     Result<oci::Json> call(const std::string &method, const std::string &path, const oci::Json &body = nullptr);
     // Nothing where Docker says that there is no such thing (404).
     Result<std::optional<oci::Json>> find(const std::string &method, const std::string &path);

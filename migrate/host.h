@@ -1,5 +1,5 @@
-// The two ends of a move: this host, and the one that ssh(1) leads to. Everything that is done on either is a POSIX shell
-// script, so that both ends are the same to those who use them.
+// The two ends of a move: this host, and the one that ssh(1) leads to. Everything that is done on either is a POSIX
+// shell script, so that both ends are the same to those who use them.
 #pragma once
 
 #include <string>
@@ -13,8 +13,8 @@ namespace hrunc::migrate {
 class Host {
   public:
     static Host here();
-    // `destination` is ssh's, [USER@]HOST; `port` 0 is ssh's own choice. `socket` is where the shared connection's socket
-    // will be; a path of less than 80 bytes.
+    // `destination` is ssh's, [USER@]HOST; `port` 0 is ssh's own choice. `socket` is where the shared connection's
+    // socket will be; a path of less than 80 bytes.
     static Host at(std::string destination, unsigned port, std::string socket);
 
     // Opens the connection that all later commands share; ssh may ask for a password on the terminal. Without it, and

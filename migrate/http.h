@@ -1,5 +1,5 @@
-// HTTP/1.1 as far as Docker's Engine API needs it, over any pair of descriptors (RFC 9112): one request at a time, replies
-// with Content-Length or chunked. What the peer says is not trusted: every part of a reply has a limit.
+// HTTP/1.1 as far as Docker's Engine API needs it, over any pair of descriptors (RFC 9112): one request at a time,
+// replies with Content-Length or chunked. What the peer says is not trusted: every part of a reply has a limit.
 #pragma once
 
 #include <cstddef>

@@ -57,8 +57,7 @@ oci::Json json_from(const Journal &journal) {
         {"source", {{"id", journal.source_id}, {"name", journal.source_name}, {"restart", journal.restart_policy}}},
         {"host", journal.host},
         {"port", journal.port},
-        {"target",
-         {{"id", journal.target_id}, {"name", journal.target_name}, {"temporary", journal.temporary_name}}},
+        {"target", {{"id", journal.target_id}, {"name", journal.target_name}, {"temporary", journal.temporary_name}}},
         {"checkpoint", journal.checkpoint},
         {"volumes", journal.volumes},
         {"keepSource", journal.keep_source},
@@ -95,7 +94,8 @@ Result<Journal> journal_from(const oci::Json &json) {
     }
     HRUNC_ASSIGN(journal.keep_source, oci::flag_at(json, "keepSource"));
     HRUNC_ASSIGN(journal.remove_volumes, oci::flag_at(json, "removeVolumes"));
-    for (const std::string *name : {&journal.source_id, &journal.target_name, &journal.temporary_name, &journal.checkpoint})
+    for (const std::string *name :
+         {&journal.source_id, &journal.target_name, &journal.temporary_name, &journal.checkpoint})
         if (!is_container_name(*name)) return Error(ErrorCode::kInvalid, "name " + oci::in_quotes(*name));
     if (journal.host.empty()) return Error(ErrorCode::kInvalid, "host: missing");
     return journal;
@@ -143,7 +143,8 @@ Result<void> JournalDirectory::write(const Journal &journal) const {
 Result<void> JournalDirectory::remove() {
     // The journal first: what is left without it is nothing to undo.
     for (const char *name : {"journal.json", "dump.json", "dump.lock", "ssh", "lock"})
-        if (unlink(file(name).c_str()) != 0 && errno != ENOENT) return Error::system("remove " + oci::in_quotes(file(name)));
+        if (unlink(file(name).c_str()) != 0 && errno != ENOENT)
+            return Error::system("remove " + oci::in_quotes(file(name)));
     if (rmdir(path_.c_str()) != 0) return Error::system("remove " + oci::in_quotes(path_));
     return {};
 }

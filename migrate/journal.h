@@ -1,4 +1,5 @@
-// What a migration has done so far, on disk before it is done, so that whoever comes after a killed one can finish or undo it.
+// What a migration has done so far, on disk before it is done, so that whoever comes after a killed one can finish or
+// undo it.
 //
 //     /var/lib/hrunc/migrate/ID/       0700; the first 12 digits of the container's id
 //         journal.json
@@ -39,8 +40,8 @@ struct Journal {
     std::string host;         // the target, for ssh
     unsigned port = 0;
     std::string target_name;
-    // The name under which the target's container is created; it gets its own when its id stands here. So a container that
-    // somebody else created is never taken for ours.
+    // The name under which the target's container is created; it gets its own when its id stands here. So a container
+    // that somebody else created is never taken for ours.
     std::string temporary_name;
     std::string target_id; // empty: not known yet
     std::string checkpoint;

@@ -126,8 +126,7 @@ Result<void> Migration::create_target() {
     progress_("creating the container " + there_.where(), 0);
     HRUNC_ASSIGN(Creation creation, creation_from(container_));
     HRUNC_TRY(enter(Phase::kPreparing));
-    HRUNC_ASSIGN(Json made,
-                 target_.call("POST", "/containers/create?name=" + journal_.temporary_name, creation.body));
+    HRUNC_ASSIGN(Json made, target_.call("POST", "/containers/create?name=" + journal_.temporary_name, creation.body));
     HRUNC_ASSIGN(Json document, target_.call("GET", "/containers/" + journal_.temporary_name + "/json"));
     HRUNC_ASSIGN(created_, container_from(std::move(document)));
     report_.id = journal_.target_id = created_->id;
@@ -147,8 +146,8 @@ Result<void> Migration::dump_source() {
     progress_("checkpointing", 0);
     HRUNC_ASSIGN(std::string policy, oci::text_at(container_.restart_policy, "Name"));
     if (!policy.empty() && policy != "no")
-        HRUNC_TRY(source_.call("POST", "/containers/" + container_.id + "/update",
-                               {{"RestartPolicy", {{"Name", "no"}}}}));
+        HRUNC_TRY(
+            source_.call("POST", "/containers/" + container_.id + "/update", {{"RestartPolicy", {{"Name", "no"}}}}));
     HRUNC_TRY(enter(Phase::kDumping));
     auto start = std::chrono::steady_clock::now();
     HRUNC_TRY_IN(dump(directory_, container_.id, journal_.checkpoint), "checkpoint");
@@ -172,7 +171,8 @@ Result<void> Migration::send_volumes() {
         if (place == nullptr || !place->source.starts_with(findings_.target.docker_root + "/volumes/"))
             return Error(ErrorCode::kInvalid, "volume at " + oci::in_quotes(volume.destination) + ": not " +
                                                   there_.where() + " where Docker keeps volumes");
-        HRUNC_ASSIGN(std::uint64_t bytes, send("volume " + volume.destination, volume.source, place->source, Into::kEmptied));
+        HRUNC_ASSIGN(std::uint64_t bytes,
+                     send("volume " + volume.destination, volume.source, place->source, Into::kEmptied));
         report_.volume_bytes += bytes;
     }
     return {};
@@ -266,7 +266,7 @@ Result<std::optional<Settled>> settle_directory(JournalDirectory &directory) {
     HRUNC_ASSIGN(std::optional<Journal> journal, directory.read());
     if (!journal) return std::optional<Settled>();
     Host here = Host::here(), there = Host::at(journal->host, journal->port, directory.file("ssh"));
-    there.disconnect(); // the killed one's
+    there.disconnect();                                      // the killed one's
     Result<Connection> connection = Connection::open(there); // without it, what can be done here is done
     Engine source(here), target(there);
     HRUNC_ASSIGN(Settled settled, settle(directory, *journal, source, target));
@@ -281,10 +281,10 @@ std::string outcome(const std::string &host, const Settled &settled) {
 
 // The container, and the directory of its journal, from which an earlier migration is gone.
 Result<Migration> prepare(const Request &request, const Progress &progress) {
-    if (!is_container_name(request.container))
-        return Error(ErrorCode::kInvalid, "that is no name of a container");
+    if (!is_container_name(request.container)) return Error(ErrorCode::kInvalid, "that is no name of a container");
     if (!request.name.empty() && !is_container_name(request.name))
-        return Error(ErrorCode::kInvalid, "--name " + oci::in_quotes(request.name) + ": that is no name of a container");
+        return Error(ErrorCode::kInvalid,
+                     "--name " + oci::in_quotes(request.name) + ": that is no name of a container");
     Host here = Host::here();
     for (bool first = true;; first = false) {
         Engine engine(here);

@@ -1,7 +1,8 @@
 // `hrunc migrate`: a running container moves to another host, by Docker's own checkpoint and restore at both ends.
 //
-//     check both ends ─ create there ─ checkpoint here ─ send checkpoint, writable layer, volumes ─ restore there ─ remove here
-//                     └─ journal: preparing   dumping    dumped                                   starting        started
+//     check both ends ─ create there ─ checkpoint here ─ send checkpoint, writable layer, volumes ─ restore there ─
+//     remove here
+//                     └─ journal: preparing   dumping    dumped                                   starting started
 //
 // The journal (journal.h) says how far it is; whatever fails, settle() makes exactly one side run.
 #pragma once
@@ -27,8 +28,8 @@ struct Request {
 };
 
 struct Report {
-    std::string container; // its name here
-    std::string name, id;  // on the target
+    std::string container;             // its name here
+    std::string name, id;              // on the target
     std::vector<std::string> problems; // not empty: it was not tried
     std::vector<std::string> notes;
     std::uint64_t checkpoint_bytes = 0, layer_bytes = 0, volume_bytes = 0; // as they were sent: compressed
@@ -41,7 +42,8 @@ using Progress = std::function<void(const std::string &act, std::uint64_t bytes)
 
 Result<Report> migrate(const Request &request, const Progress &progress);
 
-// Finishes or undoes what killed migrations have left. A line for each: what became of it. `failed`: of one or more nothing could be made.
+// Finishes or undoes what killed migrations have left. A line for each: what became of it. `failed`: of one or more
+// nothing could be made.
 struct Recovery {
     std::vector<std::string> lines;
     bool failed = false;

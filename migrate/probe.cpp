@@ -73,7 +73,8 @@ Result<Probe> probe_from(const std::string &output, const std::vector<std::strin
         if (word[0] == "free" && word.size() == 4 && number_from(word[2], blocks) && number_from(word[3], size))
             (word[1] == "docker" ? probe.free_docker : probe.free_temporary) = blocks * size;
         if (word[0] == "in" && word.size() == 4)
-            if (std::optional<Listener> listener = listener_from(word[2], word[3])) probe.listeners.push_back(*listener);
+            if (std::optional<Listener> listener = listener_from(word[2], word[3]))
+                probe.listeners.push_back(*listener);
         if (word[0] == "missing" && word.size() == 2 && number_from(word[1], index) && index < paths.size())
             probe.missing_paths.push_back(paths[index]);
     }

@@ -41,8 +41,8 @@ struct Output {
     std::string out, err;
 };
 
-// Runs a program to its end, without input. More than `limit` bytes of output is an error; of its errors, the first few kB
-// are kept.
+// Runs a program to its end, without input. More than `limit` bytes of output is an error; of its errors, the first few
+// kB are kept.
 Result<Output> run_program(const Argv &argv, std::size_t limit);
 // The same, where anything but exit code 0 is an error that has the first line of what it said.
 Result<std::string> output_of(const Argv &argv, std::size_t limit);
@@ -75,7 +75,8 @@ class Peer {
 // Called now and then with the bytes that have gone through so far.
 using Counter = std::function<void(std::uint64_t bytes)>;
 
-// FROM's stdout to TO's stdin until it ends; both have to end with 0. Gives the number of bytes. An error if interrupted.
+// FROM's stdout to TO's stdin until it ends; both have to end with 0. Gives the number of bytes. An error if
+// interrupted.
 Result<std::uint64_t> run_joined(const Argv &from, const Argv &to, const Counter &counter);
 
 } // namespace hrunc::migrate

@@ -65,9 +65,9 @@ Result<void> remove_checkpoint(Engine &engine, const std::string &id, const std:
     return {};
 }
 
-// The source when its checkpoint is done or given up. Docker learns of the end of a container a moment after the checkpoint.
-// Where nobody noted what became of it, Docker may still be at it: the checkpoint's directory is there from its beginning, and
-// is removed if it fails.
+// The source when its checkpoint is done or given up. Docker learns of the end of a container a moment after the
+// checkpoint. Where nobody noted what became of it, Docker may still be at it: the checkpoint's directory is there from
+// its beginning, and is removed if it fails.
 Result<Seen> look_after_dump(Engine &source, const Journal &journal, const std::optional<DumpNote> &note) {
     constexpr int kPerSecond = 10, kArrives = 2 * kPerSecond, kEnds = 10 * kPerSecond, kWorks = 600 * kPerSecond;
     for (int looks = 0;; ++looks) {
@@ -125,8 +125,8 @@ Result<void> restore(Engine &engine, const std::string &id, const std::string &c
         Result<Json> started = engine.call("POST", container_path(id) + "/start?checkpoint=" + checkpoint);
         if (started) return {};
         // containerd's store says so now and then, of a "content sha256...".
-        bool hiccup = started.error().text().find("already exists") != std::string::npos ||
-                      patience != Patience::kKnownHiccups;
+        bool hiccup =
+            started.error().text().find("already exists") != std::string::npos || patience != Patience::kKnownHiccups;
         int enough = patience == Patience::kUnfinished ? kPatientTries : kTries;
         if (!hiccup || tries == enough || interrupted()) return std::move(started).error();
         pause_for(std::chrono::seconds(1));

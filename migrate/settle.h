@@ -1,4 +1,5 @@
-// The end of a migration: after its last step, after a failure, or after it was killed. Exactly one side runs afterwards.
+// The end of a migration: after its last step, after a failure, or after it was killed. Exactly one side runs
+// afterwards.
 #pragma once
 
 #include <string>
@@ -10,9 +11,9 @@
 
 namespace hrunc::migrate {
 
-// Starts a container from a checkpoint that is in its place, and tries again what fails now and then. On the host where it was
-// made any failure may pass: the pids of the processes that were checkpointed have to be reaped first; and if Docker was left
-// alone with the checkpoint, it may still be writing it.
+// Starts a container from a checkpoint that is in its place, and tries again what fails now and then. On the host where
+// it was made any failure may pass: the pids of the processes that were checkpointed have to be reaped first; and if
+// Docker was left alone with the checkpoint, it may still be writing it.
 enum class Patience { kKnownHiccups, kAnyFailure, kUnfinished };
 Result<void> restore(Engine &engine, const std::string &id, const std::string &checkpoint, Patience patience);
 // A container that has been restored may end in its first moments.

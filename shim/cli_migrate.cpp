@@ -69,7 +69,8 @@ class Line {
         if (bytes > 0) {
             double time = std::chrono::duration<double>(now - began_).count();
             text += ": " + megabytes(bytes);
-            if (time > 0) text += ", " + megabytes(static_cast<std::uint64_t>(static_cast<double>(bytes) / time)) + "/s";
+            if (time > 0)
+                text += ", " + megabytes(static_cast<std::uint64_t>(static_cast<double>(bytes) / time)) + "/s";
         }
         write(text);
     }
@@ -94,8 +95,7 @@ std::string as_json(const Options &options, const migrate::Report &report) {
         {"moved", report.problems.empty() && !options.request.dry_run},
         {"problems", report.problems},
         {"notes", report.notes},
-        {"seconds",
-         {{"down", report.down}, {"dump", report.dump}, {"send", report.send}, {"restore", report.restore}}},
+        {"seconds", {{"down", report.down}, {"dump", report.dump}, {"send", report.send}, {"restore", report.restore}}},
         {"bytes",
          {{"checkpoint", report.checkpoint_bytes}, {"layer", report.layer_bytes}, {"volumes", report.volume_bytes}}},
     };

@@ -1,5 +1,5 @@
-// Docker's description of a container: any bytes give names and paths that lead nowhere else, and a document for its like,
-// or an error.
+// Docker's description of a container: any bytes give names and paths that lead nowhere else, and a document for its
+// like, or an error.
 #include "migrate/container.h"
 
 #include <cstdlib>

@@ -9,7 +9,8 @@ using oci::Json;
 using Problems = std::vector<std::string>;
 
 End end_of(const std::string &where, const std::string &machine) {
-    Json info = Json::parse(R"({"DockerRootDir": "/var/lib/docker", "ServerVersion": "26.1.5+dfsg1", "Driver": "overlay2",
+    Json info =
+        Json::parse(R"({"DockerRootDir": "/var/lib/docker", "ServerVersion": "26.1.5+dfsg1", "Driver": "overlay2",
         "ExperimentalBuild": true, "Runtimes": {"runc": {"path": "runc"}, "hrunc": {"path": "/usr/local/bin/hrunc"}},
         "SecurityOptions": ["name=seccomp,profile=builtin", "name=cgroupns"]})");
     info["Architecture"] = machine;
@@ -49,24 +50,27 @@ TEST_F(Checks, what_an_end_lacks_is_said_of_that_end) {
     findings.target.probe.zstd = false;
     findings.target.probe.gnu_tar = false;
     findings.target.info["ExperimentalBuild"] = false;
-    EXPECT_EQ(problems(),
-              (Problems{"here: not root: Docker's files have to be read and written", "on pi: GNU tar is missing: install tar",
-                        "on pi: zstd is missing: install zstd",
-                        "on pi: Docker has no checkpoints: set \"experimental\": true in daemon.json, and restart it"}));
+    EXPECT_EQ(
+        problems(),
+        (Problems{"here: not root: Docker's files have to be read and written",
+                  "on pi: GNU tar is missing: install tar", "on pi: zstd is missing: install zstd",
+                  "on pi: Docker has no checkpoints: set \"experimental\": true in daemon.json, and restart it"}));
 }
 
 TEST_F(Checks, the_runtime_has_to_be_hrunc_at_both_ends) {
     container.runtime = "runc";
-    EXPECT_EQ(problems(), (Problems{"here: Docker has no runtime \"runc\" that is hrunc: register it in daemon.json, and "
-                                    "create the container with it",
-                                    "on pi: Docker has no runtime \"runc\" that is hrunc: register it in daemon.json, and "
-                                    "create the container with it"}));
+    EXPECT_EQ(problems(),
+              (Problems{"here: Docker has no runtime \"runc\" that is hrunc: register it in daemon.json, and "
+                        "create the container with it",
+                        "on pi: Docker has no runtime \"runc\" that is hrunc: register it in daemon.json, and "
+                        "create the container with it"}));
 }
 
 TEST_F(Checks, docker_28_restores_on_the_host_network_alone) {
     findings.source.info["ServerVersion"] = "28.5.2";
-    EXPECT_EQ(problems(), (Problems{"here: Docker 28.5.2 cannot restore a container that is not on the host network: take "
-                                    "Docker 27 or older"}));
+    EXPECT_EQ(problems(),
+              (Problems{"here: Docker 28.5.2 cannot restore a container that is not on the host network: take "
+                        "Docker 27 or older"}));
     container.network_mode = "host";
     EXPECT_EQ(problems(), Problems());
 }
@@ -75,8 +79,9 @@ TEST_F(Checks, an_image_that_is_missing_or_for_another_isa_is_named) {
     findings.image = Json{{"Architecture", "amd64"}};
     EXPECT_EQ(problems(), (Problems{"on pi: image \"web:1\" is for amd64, the host is arm64"}));
     findings.image.reset();
-    EXPECT_EQ(problems(), (Problems{"on pi: there is no image \"web:1\" for arm64: bring it there, or send it along with "
-                                    "--image FILE"}));
+    EXPECT_EQ(problems(),
+              (Problems{"on pi: there is no image \"web:1\" for arm64: bring it there, or send it along with "
+                        "--image FILE"}));
     findings.image_comes = true;
     EXPECT_EQ(problems(), Problems());
 }
@@ -100,8 +105,9 @@ TEST_F(Checks, a_volume_has_to_be_there_or_to_come_and_none_is_overwritten) {
     findings.volumes_there = {"files"};
     EXPECT_EQ(problems(), Problems());
     findings.volumes_come = true;
-    EXPECT_EQ(problems(), (Problems{"on pi: there is already a volume \"files\" (/files), which --volumes would have to "
-                                    "overwrite: remove it, or leave --volumes out"}));
+    EXPECT_EQ(problems(),
+              (Problems{"on pi: there is already a volume \"files\" (/files), which --volumes would have to "
+                        "overwrite: remove it, or leave --volumes out"}));
     findings.volumes_there.clear();
     EXPECT_EQ(problems(), Problems());
 }
@@ -118,8 +124,9 @@ TEST_F(Checks, a_container_that_would_not_survive_its_checkpoint_is_refused) {
 TEST_F(Checks, the_memory_has_to_find_room_at_both_ends) {
     findings.memory = std::uint64_t{600} << 20;
     EXPECT_EQ(problems().size(), 2U);
-    EXPECT_EQ(problems()[1], "on pi: 600 MB of memory have to be kept twice in \"/var/lib/docker\" (1024 MB free) and once "
-                             "in /tmp (1024 MB free)");
+    EXPECT_EQ(problems()[1],
+              "on pi: 600 MB of memory have to be kept twice in \"/var/lib/docker\" (1024 MB free) and once "
+              "in /tmp (1024 MB free)");
 }
 
 TEST(End, a_root_directory_that_is_no_plain_path_is_refused) {
@@ -131,10 +138,11 @@ TEST(End, a_root_directory_that_is_no_plain_path_is_refused) {
 }
 
 TEST(Probe, what_the_shell_says_is_read) {
-    Result<Probe> probe = probe_from("uid 0\ntar\nzstd\nfree docker 10 4096\nfree temporary 1 512\nin use tcp 0100007F:1E61\n"
-                                     "in use tcp6 00000000000000000000000000000000:0016\nin use udp nonsense\nmissing 1\n"
-                                     "missing 7\nend\n",
-                                     {"/a", "/b"});
+    Result<Probe> probe =
+        probe_from("uid 0\ntar\nzstd\nfree docker 10 4096\nfree temporary 1 512\nin use tcp 0100007F:1E61\n"
+                   "in use tcp6 00000000000000000000000000000000:0016\nin use udp nonsense\nmissing 1\n"
+                   "missing 7\nend\n",
+                   {"/a", "/b"});
     ASSERT_TRUE(probe) << probe.error().text();
     EXPECT_EQ(probe->uid, 0U);
     EXPECT_TRUE(probe->gnu_tar && probe->zstd && !probe->metacopy);

@@ -13,7 +13,8 @@ const std::string kNetwork = "fedcba9876543210fedcba9876543210fedcba9876543210fe
 // As Docker 26 describes one, without what hrunc has no interest in.
 Json described() {
     return Json::parse(R"({
-        "Id": ")" + kId + R"(", "Name": "/web",
+        "Id": ")" + kId +
+                       R"(", "Name": "/web",
         "State": {"Status": "running", "Running": true},
         "Config": {"Hostname": "0123456789ab", "Image": "registry:5000/web:1", "Env": ["A=b"], "Cmd": ["/app/web", "-x"],
                    "User": "12:34", "Labels": {"com.example": "1"}, "Unknown": {"kept": true}},
@@ -22,7 +23,8 @@ Json described() {
                        "Memory": 67108864, "CapAdd": ["NET_ADMIN"], "SecurityOpt": ["no-new-privileges"],
                        "Binds": ["/srv/data:/data:ro"], "ContainerIDFile": "/tmp/id", "AutoRemove": false},
         "NetworkSettings": {"Networks": {
-            "front": {"IPAMConfig": {"IPv4Address": "10.9.0.7"}, "Aliases": ["www", "0123456789ab"], "NetworkID": ")" + kNetwork + R"(",
+            "front": {"IPAMConfig": {"IPv4Address": "10.9.0.7"}, "Aliases": ["www", "0123456789ab"], "NetworkID": ")" +
+                       kNetwork + R"(",
                       "Gateway": "10.9.0.1", "IPAddress": "10.9.0.7", "MacAddress": "02:42:0a:09:00:07"},
             "back": {"IPAMConfig": null, "Aliases": ["0123456789ab"], "NetworkID": "x", "IPAddress": "10.8.0.2"}}},
         "Mounts": [{"Type": "bind", "Source": "/srv/data", "Destination": "/data"},
@@ -69,7 +71,7 @@ TEST(Container, its_like_has_the_same_configuration_but_for_what_this_host_made_
     expected["HostConfig"]["RestartPolicy"] = {{"Name", "no"}};
     expected["HostConfig"].erase("ContainerIDFile");
     expected["NetworkingConfig"]["EndpointsConfig"]["front"] = {{"IPAMConfig", {{"IPv4Address", "10.9.0.7"}}},
-                                                                 {"Aliases", {"www"}}};
+                                                                {"Aliases", {"www"}}};
     EXPECT_EQ(nlohmann::json(creation->body), nlohmann::json(expected));
     ASSERT_EQ(creation->further_networks.size(), 1U);
     EXPECT_EQ(creation->further_networks[0].first, "back");

@@ -10,7 +10,8 @@ namespace {
 
 // Gives the text in parts of `part` bytes.
 HttpSource source_of(std::string text, std::size_t part) {
-    return [text = std::move(text), part, at = std::size_t{0}](char *into, std::size_t size) mutable -> Result<std::size_t> {
+    return [text = std::move(text), part, at = std::size_t{0}](char *into,
+                                                               std::size_t size) mutable -> Result<std::size_t> {
         std::size_t count = std::min({part, size, text.size() - at});
         std::memcpy(into, text.data() + at, count);
         at += count;
@@ -25,7 +26,8 @@ std::string body_of(const std::string &text, std::size_t part = 1000) {
 
 TEST(Http, a_reply_is_read_however_it_is_cut_into_parts) {
     const std::string sized = "HTTP/1.1 201 Created\r\nApi-Version: 1.45\r\ncontent-LENGTH: 5\r\n\r\nhello";
-    const std::string chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6;x=y\r\n world\r\n0\r\n\r\n";
+    const std::string chunked =
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6;x=y\r\n world\r\n0\r\n\r\n";
     for (std::size_t part : {1, 2, 3, 7, 1000}) {
         EXPECT_EQ(body_of(sized, part), "201 hello");
         EXPECT_EQ(body_of(chunked, part), "200 hello world");
@@ -39,7 +41,8 @@ TEST(Http, a_broken_reply_is_refused) {
     EXPECT_EQ(body_of("HTTP/1.1 200 OK\r\n\r\nhello"), "HTTP reply: neither chunked nor with a length");
     EXPECT_EQ(body_of("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n"), "HTTP reply: header \"Content-Length: -1\"");
     EXPECT_EQ(body_of("HTTP/1.1 200 OK\r\nnothing\r\n\r\n"), "HTTP reply: header \"nothing\"");
-    EXPECT_EQ(body_of("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"), "HTTP reply: chunk size \"xyz\"");
+    EXPECT_EQ(body_of("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"),
+              "HTTP reply: chunk size \"xyz\"");
     EXPECT_EQ(body_of("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhello\r\n"),
               "HTTP reply: a chunk is longer than it says");
     EXPECT_EQ(body_of("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhello"), "the connection ended");

@@ -82,7 +82,8 @@ TEST_F(Journals, one_that_was_left_is_found_by_the_name_of_its_directory) {
 }
 
 TEST(Journal, every_phase_has_a_name_of_its_own) {
-    for (Phase phase : {Phase::kPreparing, Phase::kDumping, Phase::kDumped, Phase::kStarting, Phase::kStarted, Phase::kUndone}) {
+    for (Phase phase :
+         {Phase::kPreparing, Phase::kDumping, Phase::kDumped, Phase::kStarting, Phase::kStarted, Phase::kUndone}) {
         Journal journal = sample();
         journal.phase = phase;
         Result<Journal> read = journal_from(json_from(journal));

@@ -41,8 +41,9 @@ TEST(Program, a_stream_is_passed_on_and_counted) {
 TEST(Program, a_stream_fails_with_either_end_and_the_sink_is_named_first) {
     HeldInterrupts held; // as in a migration: SIGPIPE is no end
     EXPECT_EQ(run_joined(sh("echo x; echo no >&2; exit 1"), sh("cat >/dev/null"), ignore).error().text(), "sh: no");
-    EXPECT_EQ(run_joined(sh("cat /dev/zero"), sh("head -c 100 >/dev/null; echo full >&2; exit 1"), ignore).error().text(),
-              "sh: full");
+    EXPECT_EQ(
+        run_joined(sh("cat /dev/zero"), sh("head -c 100 >/dev/null; echo full >&2; exit 1"), ignore).error().text(),
+        "sh: full");
 }
 
 TEST(Program, an_interrupt_ends_what_waits_unless_it_is_disregarded) {

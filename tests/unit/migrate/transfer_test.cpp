@@ -49,7 +49,8 @@ class Transfer : public testing::Test {
 };
 
 TEST_F(Transfer, files_links_modes_and_times_arrive) {
-    do_in("cd from && echo text >'a b' && chmod 4751 'a b' && ln 'a b' hard && ln -s /nowhere soft && mkfifo fifo && mkdir -m 1777 "
+    do_in("cd from && echo text >'a b' && chmod 4751 'a b' && ln 'a b' hard && ln -s /nowhere soft && mkfifo fifo && "
+          "mkdir -m 1777 "
           "dir && touch -d @1000000000 dir/old dir && truncate -s 100M sparse && chmod 711 .");
     sent(Into::kExisting);
     do_in("cmp 'from/a b' 'to/a b' && [ \"$(readlink to/soft)\" = /nowhere ] && [ -p to/fifo ]");
@@ -65,12 +66,15 @@ TEST_F(Transfer, files_links_modes_and_times_arrive) {
 
 TEST_F(Transfer, owners_whiteouts_and_overlay_attributes_arrive) {
     std::string from = top + "/from";
-    if (geteuid() != 0 || mknod((from + "/gone").c_str(), S_IFCHR, 0) != 0) GTEST_SKIP() << "needs root that may make devices";
+    if (geteuid() != 0 || mknod((from + "/gone").c_str(), S_IFCHR, 0) != 0)
+        GTEST_SKIP() << "needs root that may make devices";
     do_in("cd from && mkdir opaque && echo x >owned && chown 1234:5678 owned");
     if (setxattr((from + "/opaque").c_str(), "trusted.overlay.opaque", "y", 1, 0) != 0)
         GTEST_SKIP() << "needs trusted attributes";
     ASSERT_EQ(setxattr((from + "/opaque").c_str(), "trusted.overlay.origin", "o", 1, 0), 0);
-    ASSERT_EQ(setxattr((from + "/owned").c_str(), "security.capability", "\1\0\0\2\0\4\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20, 0), 0);
+    ASSERT_EQ(
+        setxattr((from + "/owned").c_str(), "security.capability", "\1\0\0\2\0\4\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20, 0),
+        0);
     sent(Into::kExisting);
     EXPECT_EQ(status("to/gone").st_mode & S_IFMT, S_IFCHR);
     EXPECT_EQ(status("to/gone").st_rdev, 0U);
