@@ -72,7 +72,7 @@ class Migration {
     Result<void> send_volumes();
     Result<void> start_target();
     Result<void> enter(Phase phase);
-    Result<Report> settled(Error error);
+    Result<Report> settled(const Error &error);
     Result<std::uint64_t> send(const std::string &what, const std::string &from, const std::string &to, Into into);
     Counter counter(const std::string &act) {
         return [this, act](std::uint64_t bytes) { progress_(act, bytes); };
@@ -212,7 +212,7 @@ Result<void> Migration::move() {
 }
 
 // After a failure: an error that says where the container runs now, or a report if it was moved all the same.
-Result<Report> Migration::settled(Error error) {
+Result<Report> Migration::settled(const Error &error) {
     Result<Settled> end = settle(directory_, journal_, source_, target_);
     if (!end)
         return Error(error.code(), error.text() + "\nnot undone: " + end.error().text() +
@@ -251,7 +251,7 @@ Result<Report> Migration::run() {
     journal_.keep_source = request_.keep_source;
     journal_.remove_volumes = request_.volumes;
 
-    if (Result<void> moved = move(); !moved) return settled(std::move(moved).error());
+    if (Result<void> moved = move(); !moved) return settled(moved.error());
     DisregardedInterrupts disregarded;
     progress_("removing the container here", 0);
     HRUNC_TRY_IN(finish(directory_, journal_, source_, target_),

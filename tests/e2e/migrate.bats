@@ -158,15 +158,15 @@ strike() {
 
 @test "killed while it prepares, checkpoints or sends, it is undone, and the container goes on here" {
     start_box --restart always hello:test /app/hello 100
-    local phase lines
+    local phase before
     for phase in preparing dumping dumped; do
         strike "$phase" KILL
-        lines=$(logs x86-64 | wc -l)
+        before=$(logs x86-64 | wc -l)
         run guest x86-64 hrunc migrate --recover
         echo "$phase: $output"
         [ "$status" = 0 ]
         [ "$output" = "box: it runs here" ]
-        wait_for 60 "lines after the undo" has_lines x86-64 $((lines + 2))
+        wait_for 60 "lines after the undo" has_lines x86-64 $((before + 2))
         gone aarch64 box
         [ "$(guest x86-64 docker inspect -f '{{.HostConfig.RestartPolicy.Name}}' box)" = always ]
         nothing_but_box x86-64 x86-64
