@@ -4,6 +4,7 @@ _hrunc_options() {
     case $1 in
         setup) echo "--file --remove --restart --dry-run --json --help" ;;
         check) echo "--json --help" ;;
+        migrate) echo "--port --name --image --volumes --keep-source --dry-run --recover --json --help" ;;
         recode) echo "--target --output --root --host --seccomp --bundle --json --help" ;;
         inspect) echo "--json --pages --help" ;;
         host) echo "--help" ;;
@@ -22,8 +23,8 @@ _hrunc_options() {
 }
 
 _hrunc() {
-    local verbs="setup check recode inspect host notify checkpoint create delete events exec features help kill list pause
-        ps restore resume run spec start state update"
+    local verbs="setup check migrate recode inspect host notify checkpoint create delete events exec features help kill list
+        pause ps restore resume run spec start state update"
     local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb="" at
     for ((at = 1; at < COMP_CWORD; ++at)); do
         case ${COMP_WORDS[at]} in
@@ -38,7 +39,7 @@ _hrunc() {
     case $previous in
         --log-format) mapfile -t COMPREPLY < <(compgen -W "text json" -- "$word") ;;
         -t | --target) mapfile -t COMPREPLY < <(compgen -W "x86-64 aarch64" -- "$word") ;;
-        --log | --root | --criu | --file | --output | -o | --host | --seccomp | --bundle | *-path | --pid-file)
+        --log | --root | --criu | --file | --output | -o | --image | --host | --seccomp | --bundle | *-path | --pid-file)
             mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
         *)
             if [[ $word == -* ]]; then

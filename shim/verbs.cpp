@@ -12,6 +12,7 @@ namespace {
 constexpr std::array kOwnVerbs{
     Verb{"setup", "register hrunc with Docker, or take that back", setup_main},
     Verb{"check", "say what this host, or a pair of hosts, lacks", check_main},
+    Verb{"migrate", "move a running container to another host, with Docker", migrate_main},
     Verb{"recode", "make a checkpoint fit another host", recode_main},
     Verb{"inspect", "show what is in a checkpoint", inspect_main},
     Verb{"host", "describe this host, for recoding elsewhere", host_main},

@@ -14,7 +14,7 @@ namespace hrunc::shim {
 
 inline constexpr int kUsageError = 2;
 
-// The verbs of hrunc's own command line: setup, check, recode, inspect, host, notify.
+// The verbs of hrunc's own command line: setup, check, migrate, recode, inspect, host, notify.
 struct Verb {
     std::string_view name;
     std::string_view summary;
@@ -34,6 +34,7 @@ std::string version_text();
 
 int setup_main(const std::vector<std::string> &arguments);
 int check_main(const std::vector<std::string> &arguments);
+int migrate_main(const std::vector<std::string> &arguments);
 int recode_main(const std::vector<std::string> &arguments);
 int inspect_main(const std::vector<std::string> &arguments);
 int host_main(const std::vector<std::string> &arguments);

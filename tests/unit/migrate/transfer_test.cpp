@@ -1,0 +1,108 @@
+#include "migrate/transfer.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+namespace hrunc::migrate {
+namespace {
+
+// From a directory of this host to another one of it.
+class Transfer : public testing::Test {
+  protected:
+    void SetUp() override {
+        std::string name = testing::TempDir() + "transfer.XXXXXX";
+        ASSERT_NE(mkdtemp(name.data()), nullptr);
+        top = name;
+        do_in("mkdir from to");
+    }
+    void TearDown() override { std::filesystem::remove_all(top); }
+
+    void do_in(const std::string &script) const {
+        Result<std::string> done = output_of(Host::here().command("cd " + shell_word(top) + " && " + script), 1 << 20);
+        ASSERT_TRUE(done) << script << ": " << done.error().text();
+    }
+    Result<std::uint64_t> send(Into into) const {
+        return send_directory(top + "/from", Host::here(), top + "/to", into, [](std::uint64_t) {});
+    }
+    void sent(Into into) const {
+        Result<std::uint64_t> bytes = send(into);
+        ASSERT_TRUE(bytes) << bytes.error().text();
+        EXPECT_GT(*bytes, 0U);
+    }
+    struct stat status(const std::string &name) const {
+        struct stat status {};
+        EXPECT_EQ(lstat((top + "/" + name).c_str(), &status), 0) << name;
+        return status;
+    }
+    std::string attribute(const std::string &name, const char *attribute) const {
+        std::string value(100, '\0');
+        ssize_t size = lgetxattr((top + "/" + name).c_str(), attribute, value.data(), value.size());
+        return size < 0 ? "none" : value.substr(0, static_cast<std::size_t>(size));
+    }
+
+    HeldInterrupts held; // as in a migration: SIGPIPE is no end
+    std::string top;
+};
+
+TEST_F(Transfer, files_links_modes_and_times_arrive) {
+    do_in("cd from && echo text >'a b' && chmod 4751 'a b' && ln 'a b' hard && ln -s /nowhere soft && mkfifo fifo && "
+          "mkdir -m 1777 "
+          "dir && touch -d @1000000000 dir/old dir && truncate -s 100M sparse && chmod 711 .");
+    sent(Into::kExisting);
+    do_in("cmp 'from/a b' 'to/a b' && [ \"$(readlink to/soft)\" = /nowhere ] && [ -p to/fifo ]");
+    EXPECT_EQ(status("to/a b").st_mode, 0104751U | S_IFREG);
+    EXPECT_EQ(status("to/a b").st_ino, status("to/hard").st_ino);
+    EXPECT_EQ(status("to/dir").st_mode, 01777U | S_IFDIR);
+    EXPECT_EQ(status("to/dir").st_mtime, 1000000000);
+    EXPECT_EQ(status("to/dir/old").st_mtime, 1000000000);
+    EXPECT_EQ(status("to/sparse").st_size, 100 << 20);
+    EXPECT_LT(status("to/sparse").st_blocks, 100);
+    EXPECT_EQ(status("to").st_mode, 0711U | S_IFDIR);
+}
+
+TEST_F(Transfer, owners_whiteouts_and_overlay_attributes_arrive) {
+    std::string from = top + "/from";
+    if (geteuid() != 0 || mknod((from + "/gone").c_str(), S_IFCHR, 0) != 0)
+        GTEST_SKIP() << "needs root that may make devices";
+    do_in("cd from && mkdir opaque && echo x >owned && chown 1234:5678 owned");
+    if (setxattr((from + "/opaque").c_str(), "trusted.overlay.opaque", "y", 1, 0) != 0)
+        GTEST_SKIP() << "needs trusted attributes";
+    ASSERT_EQ(setxattr((from + "/opaque").c_str(), "trusted.overlay.origin", "o", 1, 0), 0);
+    ASSERT_EQ(
+        setxattr((from + "/owned").c_str(), "security.capability", "\1\0\0\2\0\4\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20, 0),
+        0);
+    sent(Into::kExisting);
+    EXPECT_EQ(status("to/gone").st_mode & S_IFMT, S_IFCHR);
+    EXPECT_EQ(status("to/gone").st_rdev, 0U);
+    EXPECT_EQ(status("to/owned").st_uid, 1234U);
+    EXPECT_EQ(status("to/owned").st_gid, 5678U);
+    EXPECT_EQ(attribute("to/opaque", "trusted.overlay.opaque"), "y");
+    EXPECT_EQ(attribute("to/opaque", "trusted.overlay.origin"), "none");
+    EXPECT_EQ(attribute("to/owned", "security.capability"), attribute("from/owned", "security.capability"));
+}
+
+TEST_F(Transfer, a_directory_is_made_filled_or_emptied) {
+    do_in("echo x >from/x && echo y >to/y");
+    Result<std::uint64_t> refused = send(Into::kNew);
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().text().find("File exists"), std::string::npos) << refused.error().text();
+    sent(Into::kExisting);
+    do_in("[ \"$(ls to)\" = \"$(printf 'x\\ny')\" ]");
+    sent(Into::kEmptied);
+    do_in("[ \"$(ls to)\" = x ] && rm -r to");
+    sent(Into::kNew);
+    do_in("[ \"$(ls to)\" = x ]");
+}
+
+TEST_F(Transfer, a_link_that_is_there_is_not_followed) {
+    do_in("mkdir outside && ln -s ../outside to/dir && mkdir from/dir && echo x >from/dir/file");
+    sent(Into::kExisting);
+    do_in("[ -z \"$(ls outside)\" ] && [ -f to/dir/file ] && [ ! -L to/dir ]");
+}
+
+} // namespace
+} // namespace hrunc::migrate
