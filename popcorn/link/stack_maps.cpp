@@ -37,9 +37,12 @@ Error broken(const Reader &reader, const std::string &what) {
     return {ErrorCode::kInvalid, ".llvm_stackmaps at offset " + std::to_string(reader.at()) + ": " + what};
 }
 
-StackMapLocation read_location(Reader &reader) {
+Result<StackMapLocation> read_location(Reader &reader) {
     StackMapLocation location;
-    location.kind = static_cast<StackMapLocation::Kind>(reader.get<std::uint8_t>());
+    auto kind = reader.get<std::uint8_t>();
+    if (kind < StackMapLocation::kRegister || kind > StackMapLocation::kConstantIndex)
+        return broken(reader, "a location of kind " + std::to_string(kind));
+    location.kind = static_cast<StackMapLocation::Kind>(kind);
     reader.skip(1);
     location.size = reader.get<std::uint16_t>();
     location.dwarf_register = reader.get<std::uint16_t>();
@@ -57,7 +60,7 @@ Result<StackMapRecord> read_record(Reader &reader, const std::vector<std::uint64
     reader.skip(2);
     std::vector<StackMapLocation> locations(reader.get<std::uint16_t>());
     for (StackMapLocation &location : locations) {
-        location = read_location(reader);
+        HRUNC_ASSIGN(location, read_location(reader));
         if (location.kind != StackMapLocation::kConstantIndex) continue;
         auto index = static_cast<std::uint32_t>(location.value);
         if (index >= constants.size()) return broken(reader, "constant " + std::to_string(index) + " is not there");
