@@ -111,7 +111,7 @@ Result<JournalDirectory> JournalDirectory::open(const std::string &root, const s
         if (!lock) return std::move(lock).error();
         if (flock(lock->get(), LOCK_EX | LOCK_NB) != 0)
             return Error(ErrorCode::kRefused, "another hrunc migrate is at work on the container");
-        struct stat status {};
+        struct stat status{};
         if (fstat(lock->get(), &status) != 0) return Error::system("lock " + oci::in_quotes(path));
         if (status.st_nlink > 0) return JournalDirectory(path, std::move(*lock));
     }

@@ -134,7 +134,7 @@ class Running {
 
 HeldInterrupts::HeldInterrupts() {
     interrupt_seen = 0;
-    struct sigaction noted {};
+    struct sigaction noted{};
     noted.sa_handler = note_interrupt;
     for (int number : {SIGINT, SIGTERM, SIGHUP}) sigaction(number, &noted, nullptr);
     signal(SIGPIPE, SIG_IGN);

@@ -56,7 +56,7 @@ void describe(CLI::App &app, Options &options) {
 // dockerd starts that file as root, so nobody else may be able to change it.
 Result<std::string> installed_path() {
     HRUNC_ASSIGN(std::string path, own_path());
-    struct stat file {};
+    struct stat file{};
     if (stat(path.c_str(), &file) != 0) return Error::system("stat " + oci::in_quotes(path));
     if ((file.st_uid != 0 && file.st_uid != geteuid()) || (file.st_mode & (S_IWGRP | S_IWOTH)) != 0)
         return Error(ErrorCode::kRefused, oci::in_quotes(path) +
@@ -73,8 +73,7 @@ Result<std::optional<DockerDaemon>> daemon_of(const DaemonFile &file, Outcome &o
                  DockerDaemon::find(named && !named->empty() ? *named : kDockerPidFile));
     outcome.daemon = "not running";
     if (!daemon) return daemon;
-    struct stat ours {
-    }, its{};
+    struct stat ours{}, its{};
     bool same_path = daemon->config_file() == file.path();
     bool same_file = stat(file.path().c_str(), &ours) == 0 && stat(daemon->config_file().c_str(), &its) == 0 &&
                      ours.st_dev == its.st_dev && ours.st_ino == its.st_ino;

@@ -26,7 +26,7 @@ Error as_whom(std::string_view act) {
 Result<Fd> lock_directory(const std::string &path, bool make) {
     if (make && mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) return as_whom("make " + oci::in_quotes(path));
     HRUNC_ASSIGN(Fd directory, open_file(path, O_RDONLY | O_DIRECTORY));
-    struct stat status {};
+    struct stat status{};
     if (fstat(directory.get(), &status) != 0) return Error::system("stat " + oci::in_quotes(path));
     if ((status.st_uid != 0 && status.st_uid != geteuid()) || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
         return Error(ErrorCode::kRefused,
@@ -37,7 +37,7 @@ Result<Fd> lock_directory(const std::string &path, bool make) {
 
 struct Read {
     std::string text;
-    struct stat status {};
+    struct stat status{};
 };
 
 // Nothing where there is no such file.

@@ -85,8 +85,7 @@ Result<void> read_programs(const Json &json, HostFacts &facts) {
 
 std::string plain(std::string_view text) {
     std::string out(text.substr(0, kMaxFactText));
-    std::ranges::replace_if(
-        out, [](unsigned char c) { return c < 0x20 || c > 0x7e; }, '?');
+    std::ranges::replace_if(out, [](unsigned char c) { return c < 0x20 || c > 0x7e; }, '?');
     return out;
 }
 

@@ -53,7 +53,7 @@ Result<std::string> find_program(const std::string &program, std::string_view ke
 }
 
 std::optional<std::string> find_on_path(const std::string &name) {
-    struct stat file {};
+    struct stat file{};
     for (std::string_view rest = search_path(); !rest.empty();) {
         std::string_view directory = rest.substr(0, rest.find(':'));
         rest.remove_prefix(directory.size() == rest.size() ? rest.size() : directory.size() + 1);
@@ -69,7 +69,7 @@ Result<std::string> own_path() {
     ssize_t length = readlink("/proc/self/exe", path.data(), path.size());
     if (length < 0) return Error::system("read \"/proc/self/exe\"");
     std::string own(path.data(), static_cast<std::size_t>(length));
-    struct stat file {};
+    struct stat file{};
     if (stat(own.c_str(), &file) != 0 || !is_hrunc_itself(file))
         return Error(ErrorCode::kSystem, "\"" + own + "\": replaced or removed since this hrunc was started");
     return own;

@@ -75,7 +75,9 @@ TEST_F(Journals, one_that_is_done_leaves_nothing) {
 }
 
 TEST_F(Journals, one_that_was_left_is_found_by_the_name_of_its_directory) {
-    { ASSERT_TRUE(opened().write(sample())); }
+    {
+        ASSERT_TRUE(opened().write(sample()));
+    }
     Result<JournalDirectory> again = JournalDirectory::open(root, JournalDirectory::list(root)->at(0));
     ASSERT_TRUE(again) << again.error().text();
     EXPECT_TRUE(again->read()->has_value());

@@ -34,7 +34,7 @@ class Transfer : public testing::Test {
         EXPECT_GT(*bytes, 0U);
     }
     struct stat status(const std::string &name) const {
-        struct stat status {};
+        struct stat status{};
         EXPECT_EQ(lstat((top + "/" + name).c_str(), &status), 0) << name;
         return status;
     }

@@ -82,9 +82,7 @@ TEST(Findings, a_kernel_that_is_too_old_or_lacks_options) {
     EXPECT_THAT(with([](HostFacts &facts) { facts.kernel = "5.4.0-42"; }),
                 ElementsAre("lacking kernel: Linux 5.4.0-42; boot Linux 5.6 or later"));
     EXPECT_THAT(
-        with([](HostFacts &facts) {
-            facts.missing_options = {"CONFIG_UNIX_DIAG", "CONFIG_TUN"};
-        }),
+        with([](HostFacts &facts) { facts.missing_options = {"CONFIG_UNIX_DIAG", "CONFIG_TUN"}; }),
         ElementsAre("lacking kernel options: not set: CONFIG_UNIX_DIAG, CONFIG_TUN; boot a kernel that has them"));
     EXPECT_THAT(with([](HostFacts &facts) { facts.seccomp = false; }),
                 ElementsAre("lacking seccomp: the kernel has no filters; boot a kernel with CONFIG_SECCOMP_FILTER"));
@@ -107,9 +105,7 @@ TEST(Findings, cgroups_without_a_freezer_or_limits) {
                 ElementsAre("lacking cgroups: version 1 with cpu, memory, pids: no freezer; mount the freezer, or boot "
                             "with cgroup version 2"));
     EXPECT_THAT(
-        with([](HostFacts &facts) {
-            facts.cgroup_controllers = {"cpu", "pids"};
-        }),
+        with([](HostFacts &facts) { facts.cgroup_controllers = {"cpu", "pids"}; }),
         ElementsAre("warning cgroups: version 2 with cpu, pids; containers have no limits of memory; enable them "
                     "on the kernel's command line, such as cgroup_enable=memory"));
 }
@@ -195,9 +191,7 @@ TEST(Findings, a_pair_with_different_programs_or_security_is_warned_of) {
                 ElementsAre("warning cgroups: version 2 and 1; boot both with the same, "
                             "systemd.unified_cgroup_hierarchy=1 for version 2"));
     std::string remedy = "; give both dockerd the same: seccomp, AppArmor and SELinux on both or on neither";
-    EXPECT_THAT(pair_with([](HostFacts &facts) {
-                    facts.security = {"apparmor", "cgroupns", "seccomp"};
-                }),
+    EXPECT_THAT(pair_with([](HostFacts &facts) { facts.security = {"apparmor", "cgroupns", "seccomp"}; }),
                 ElementsAre("warning security: containers get cgroupns, seccomp here and apparmor, cgroupns, seccomp "
                             "there" +
                             remedy));

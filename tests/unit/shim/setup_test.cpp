@@ -117,7 +117,7 @@ TEST_F(Setup, mode_and_owner_stay_and_the_backup_has_them_too) {
     }
     EXPECT_EQ(setup().exit_code, 0);
     for (const std::string &name : {file(), backup()}) {
-        struct stat status {};
+        struct stat status{};
         ASSERT_EQ(stat(name.c_str(), &status), 0);
         EXPECT_EQ(status.st_mode & 07777U, 0640U);
         if (geteuid() == 0) {
