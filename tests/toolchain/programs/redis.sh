@@ -7,6 +7,6 @@ build() {
 }
 
 suite() {
-    (cd source && ./runtest --clients "$jobs") | tee runtest.log >&2
+    (cd source && TERM=dumb ./runtest --clients "$jobs") | tee runtest.log >&2
     grep -c '\[ok\]' runtest.log
 }

@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034,SC2154
-executables=(shell/sqlite3 shell/fuzzcheck) interval=1000
+executables=(shell/sqlite3 shell/fuzzcheck) interval=200
 
 # The tests of the shell are in Tcl; what runs them is built by gcc.
 build() {
