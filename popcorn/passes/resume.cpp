@@ -118,8 +118,8 @@ class Clone {
         if (site.tail || site.object != nullptr) return;
         auto *call = llvm::cast<llvm::CallInst>(copy_of(site.call));
         std::vector<llvm::Value *> words;
-        auto bundle = call->getOperandBundle(llvm::LLVMContext::OB_deopt);
-        for (const llvm::Use &operand : bundle->Inputs.take_back(site.words.size())) words.push_back(operand.get());
+        llvm::OperandBundleUse bundle = call->getOperandBundleAt(0); // check_supported() lets no others in
+        for (const llvm::Use &operand : bundle.Inputs.take_back(site.words.size())) words.push_back(operand.get());
         map_[site.call] = with_bundle(call, operands_in_clone(sites_, site, objects_, words), site_id(sites_, number));
     }
 
