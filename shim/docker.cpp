@@ -91,8 +91,9 @@ Result<DockerInfo> docker_info(const std::string &docker) {
 
 Result<std::optional<DockerDaemon>> DockerDaemon::find(const std::string &pid_file) {
     Result<std::string> text = read_file(pid_file, 64);
+    const std::string digits = text ? *text : "";
     pid_t pid = 0;
-    if (!text || std::from_chars(text->data(), text->data() + text->size(), pid).ec != std::errc() || pid <= 0)
+    if (std::from_chars(digits.data(), digits.data() + digits.size(), pid).ec != std::errc() || pid <= 0)
         return std::optional<DockerDaemon>();
     DockerDaemon daemon;
     daemon.process_ = Fd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
