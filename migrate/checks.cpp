@@ -117,20 +117,26 @@ void check_image(const Container &container, const Findings &findings, Problems 
                                            ", the host is " + target.isa);
 }
 
+std::string missing(const std::string &where, const std::string &named) {
+    return where + ": there is no " + named + ": bring its content there, or send it along with --volumes";
+}
+
+std::string in_the_way(const std::string &where, const std::string &named) {
+    return where + ": there is already a " + named +
+           ", which --volumes would have to overwrite: remove it, or leave --volumes out";
+}
+
 void check_volumes(const Container &container, const Findings &findings, Problems &problems) {
     const std::string &where = findings.target.where;
     for (const Volume &volume : container.volumes) {
         bool there = findings.volumes_there.count(volume.name) != 0;
         std::string named = "volume " + oci::in_quotes(volume.name) + " (" + volume.destination + ")";
         if (!findings.volumes_come)
-            problems.add_if(!there, where + ": there is no " + named +
-                                        ": bring its content there, or send it along with "
-                                        "--volumes");
+            problems.add_if(!there, missing(where, named));
         else if (volume.driver != "local")
             problems.add(named + " is of driver " + oci::in_quotes(volume.driver) + ", which --volumes cannot send");
         else
-            problems.add_if(there, where + ": there is already a " + named +
-                                       ", which --volumes would have to overwrite: remove it, or leave --volumes out");
+            problems.add_if(there, in_the_way(where, named));
     }
 }
 
