@@ -117,26 +117,20 @@ void check_image(const Container &container, const Findings &findings, Problems 
                                            ", the host is " + target.isa);
 }
 
-std::string missing(const std::string &where, const std::string &named) {
-    return where + ": there is no " + named + ": bring its content there, or send it along with --volumes";
-}
-
-std::string in_the_way(const std::string &where, const std::string &named) {
-    return where + ": there is already a " + named +
-           ", which --volumes would have to overwrite: remove it, or leave --volumes out";
+std::string volume_problem(const Volume &volume, bool there, bool comes) {
+    if (!comes) return there ? "" : "is not there: bring its content there, or send it along with --volumes";
+    if (volume.driver != "local") return "is of driver " + oci::in_quotes(volume.driver) + ": --volumes cannot send it";
+    return there ? "is there already: remove it, or leave --volumes out, which would have to overwrite it" : "";
 }
 
 void check_volumes(const Container &container, const Findings &findings, Problems &problems) {
-    const std::string &where = findings.target.where;
     for (const Volume &volume : container.volumes) {
-        bool there = findings.volumes_there.count(volume.name) != 0;
-        std::string named = "volume " + oci::in_quotes(volume.name) + " (" + volume.destination + ")";
-        if (!findings.volumes_come)
-            problems.add_if(!there, missing(where, named));
-        else if (volume.driver != "local")
-            problems.add(named + " is of driver " + oci::in_quotes(volume.driver) + ", which --volumes cannot send");
-        else
-            problems.add_if(there, in_the_way(where, named));
+        std::string problem =
+            volume_problem(volume, findings.volumes_there.count(volume.name) != 0, findings.volumes_come);
+        if (problem.empty()) continue;
+        std::string text = findings.target.where;
+        text.append(": volume ").append(oci::in_quotes(volume.name)).append(" (").append(volume.destination);
+        problems.add(text.append(") ").append(problem));
     }
 }
 

@@ -100,14 +100,19 @@ TEST_F(Checks, names_networks_paths_and_ports_have_to_be_free_or_there) {
 
 TEST_F(Checks, a_volume_has_to_be_there_or_to_come_and_none_is_overwritten) {
     container.volumes = {{"files", "local", "/files", "/x"}};
-    EXPECT_EQ(problems(), (Problems{"on pi: there is no volume \"files\" (/files): bring its content there, or send it "
-                                    "along with --volumes"}));
+    EXPECT_EQ(problems(),
+              (Problems{"on pi: volume \"files\" (/files) is not there: bring its content there, or send it "
+                        "along with --volumes"}));
     findings.volumes_there = {"files"};
     EXPECT_EQ(problems(), Problems());
     findings.volumes_come = true;
     EXPECT_EQ(problems(),
-              (Problems{"on pi: there is already a volume \"files\" (/files), which --volumes would have to "
-                        "overwrite: remove it, or leave --volumes out"}));
+              (Problems{"on pi: volume \"files\" (/files) is there already: remove it, or leave --volumes out, "
+                        "which would have to overwrite it"}));
+    container.volumes[0].driver = "nfs";
+    EXPECT_EQ(problems(),
+              (Problems{"on pi: volume \"files\" (/files) is of driver \"nfs\": --volumes cannot send it"}));
+    container.volumes[0].driver = "local";
     findings.volumes_there.clear();
     EXPECT_EQ(problems(), Problems());
 }
