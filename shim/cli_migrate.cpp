@@ -154,7 +154,7 @@ int migrate_main(const std::vector<std::string> &arguments) {
     line.clear();
     if (!done) return report(std::move(done).error().in(act));
     for (const std::string &problem : done->problems)
-        if (!options.json) (void)report(Error(ErrorCode::kRefused, act + ": " + problem));
+        if (!options.json) (void)report(Error(ErrorCode::kRefused, problem).in(act));
     if (options.json)
         std::fputs(as_json(options, *done).c_str(), stdout);
     else if (done->problems.empty())

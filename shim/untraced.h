@@ -43,7 +43,7 @@ class Untraced {
 
     std::map<pid_t, Task> tasks_;
     std::map<pid_t, Task> last_look_;
-    std::chrono::steady_clock::time_point next_nudge_{};
+    std::chrono::steady_clock::time_point next_nudge_;
 };
 
 } // namespace hrunc::shim
