@@ -42,19 +42,47 @@ static int same_text(const char *a, const char *b) {
     return *a == *b;
 }
 
+/* In a hash table of either kind: elf(5). */
+static uint64_t count_symbols(const uint32_t *hash, const uint32_t *gnu_hash) {
+    if (hash != NULL) return hash[1];
+    if (gnu_hash == NULL) return 0;
+    const uint32_t buckets = gnu_hash[0], first = gnu_hash[1];
+    const uint32_t *bucket = gnu_hash + 4 + 2 * (uint64_t)gnu_hash[2], *chain = bucket + buckets;
+    uint64_t last = 0;
+    for (uint32_t i = 0; i < buckets; i++)
+        if (bucket[i] > last) last = bucket[i];
+    if (last < first) return 0;
+    while ((chain[last - first] & 1) == 0) last++;
+    return last + 1;
+}
+
+/* By what is loaded alone: sections need not be. */
 static clock_function *find(void) {
     const uint64_t base = vdso_address();
     if (base == 0) return ask_kernel;
     const Elf64_Ehdr *header = (const Elf64_Ehdr *)base;
-    const Elf64_Shdr *sections = (const Elf64_Shdr *)(base + header->e_shoff);
-    for (unsigned i = 0; header->e_shoff != 0 && i < header->e_shnum; i++) {
-        if (sections[i].sh_type != SHT_DYNSYM) continue;
-        const Elf64_Sym *symbols = (const Elf64_Sym *)(base + sections[i].sh_offset);
-        const char *names = (const char *)(base + sections[sections[i].sh_link].sh_offset);
-        for (uint64_t k = 0; k < sections[i].sh_size / sizeof *symbols; k++)
-            if (symbols[k].st_shndx != SHN_UNDEF && same_text(names + symbols[k].st_name, kName))
-                return (clock_function *)(base + symbols[k].st_value);
+    const Elf64_Phdr *segments = (const Elf64_Phdr *)(base + header->e_phoff);
+    const Elf64_Dyn *dynamic = NULL;
+    uint64_t bias = base;
+    for (unsigned i = 0; i < header->e_phnum; i++) {
+        if (segments[i].p_type == PT_LOAD && segments[i].p_offset == 0) bias = base - segments[i].p_vaddr;
+        if (segments[i].p_type == PT_DYNAMIC) dynamic = (const Elf64_Dyn *)(base + segments[i].p_offset);
     }
+    const Elf64_Sym *symbols = NULL;
+    const char *names = NULL;
+    const uint32_t *hash = NULL, *gnu_hash = NULL;
+    for (; dynamic != NULL && dynamic->d_tag != DT_NULL; dynamic++) {
+        /* A loader that is not the kernel may have added the bias already. */
+        const uint64_t at = dynamic->d_un.d_ptr < base ? bias + dynamic->d_un.d_ptr : dynamic->d_un.d_ptr;
+        if (dynamic->d_tag == DT_SYMTAB) symbols = (const Elf64_Sym *)at;
+        if (dynamic->d_tag == DT_STRTAB) names = (const char *)at;
+        if (dynamic->d_tag == DT_HASH) hash = (const uint32_t *)at;
+        if (dynamic->d_tag == DT_GNU_HASH) gnu_hash = (const uint32_t *)at;
+    }
+    const uint64_t count = symbols != NULL && names != NULL ? count_symbols(hash, gnu_hash) : 0;
+    for (uint64_t i = 0; i < count; i++)
+        if (symbols[i].st_shndx != SHN_UNDEF && same_text(names + symbols[i].st_name, kName))
+            return (clock_function *)(bias + symbols[i].st_value);
     return ask_kernel;
 }
 

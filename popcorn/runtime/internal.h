@@ -24,7 +24,15 @@ enum { kEintr = 4, kEexist = 17 };
 enum { kNotMade = -4095, kInterrupted = -4093 };
 
 /* Words at the thread pointer: popcorn_thread.h has their meaning. */
-enum { kCancelWord = 48, kWatchWord = 56, kRebuildsWord = 64, kHandlersWord = 72, kCountedWord = 80, kStackWord = 88 };
+enum {
+    kCancelWord = 48,
+    kWatchWord = 56,
+    kRebuildsWord = 64,
+    kHandlersWord = 72,
+    kCountedWord = 80,
+    kStackWord = 88,
+    kThreadWord = 96
+};
 /* Bits of kHandlersWord; those of them that make the call give EINTR are in kCountedWord. */
 enum { kHandlerRan = 1, kPlainHandlerRan = 2 /* without SA_RESTART */ };
 
@@ -66,7 +74,7 @@ int popcorn_capture_jump(struct thread *thread, const struct popcorn_registers *
                          const uint64_t *words, unsigned count);
 
 /* thread.c */
-struct thread *popcorn_thread_at(uint64_t sp);
+struct thread *popcorn_thread_at(uint64_t sp); /* the calling one, if that is on its stack; else NULL */
 void *popcorn_map(uint64_t size);
 void popcorn_lock(void);
 void popcorn_unlock(void);
@@ -95,6 +103,7 @@ void __popcorn_resume(void);
 long __popcorn_resume_syscall(struct popcorn_frame *record);
 void __popcorn_resume_poll(struct popcorn_frame *record);
 int __popcorn_resume_setjmp(struct popcorn_frame *record);
+int popcorn_load_thread_pointer(void *pointer);
 long popcorn_clone(uint64_t flags, void *stack, void *parent, void *tls, void *child);
 _Noreturn void popcorn_call_on_stack(uint64_t function, uint64_t argument, uint64_t top);
 _Noreturn void popcorn_unmap_and_exit(uint64_t address, uint64_t size, uint64_t other, uint64_t other_size);

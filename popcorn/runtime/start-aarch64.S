@@ -6,7 +6,7 @@ FUNCTION(_start)
     mov x30, #0
     mov x0, sp
     and sp, x0, #-16
-    b __popcorn_start_c
+    b popcorn_start
 END(_start)
 
 /* (function, argument, top of stack): does not return. */
@@ -20,11 +20,11 @@ FUNCTION(__popcorn_call_on_stack)
     brk #0
 END(__popcorn_call_on_stack)
 
-FUNCTION(__popcorn_set_thread_pointer)
+FUNCTION(popcorn_load_thread_pointer)
     msr tpidr_el0, x0
     mov w0, #0
     ret
-END(__popcorn_set_thread_pointer)
+END(popcorn_load_thread_pointer)
 
 /* (number, six arguments): the portable system calls are this ISA's; returns -errno. The reserved signal lets it be made
  * again where it was interrupted, but for close, which has closed. */

@@ -6,7 +6,7 @@ FUNCTION(_start)
     xorl %ebp, %ebp
     movq %rsp, %rdi
     andq $-16, %rsp
-    call __popcorn_start_c
+    call popcorn_start
     hlt
 END(_start)
 
@@ -21,13 +21,13 @@ FUNCTION(__popcorn_call_on_stack)
     hlt
 END(__popcorn_call_on_stack)
 
-FUNCTION(__popcorn_set_thread_pointer)
+FUNCTION(popcorn_load_thread_pointer)
     movq %rdi, %rsi
     movl $0x1002, %edi /* ARCH_SET_FS */
     movl $__NR_arch_prctl, %eax
     syscall
     ret
-END(__popcorn_set_thread_pointer)
+END(popcorn_load_thread_pointer)
 
 /* (number, six arguments), all of this ISA; returns -errno. The reserved signal lets it be made again where it was
  * interrupted, but for close, which has closed. */

@@ -4,6 +4,9 @@
 struct cloned;
 int __clone(int (*function)(void *), void *stack, int flags, void *argument, void *const *variadic);
 _Noreturn void popcorn_cloned(const struct cloned *cloned);
+int __popcorn_set_thread_pointer(void *pointer);
+_Noreturn void __popcorn_start_c(long *sp);
+_Noreturn void popcorn_start(long *sp);
 
 struct popcorn_process __popcorn_process __attribute__((section(".data"))) = {
     .magic = POPCORN_PROCESS_MAGIC,
@@ -57,15 +60,11 @@ void *popcorn_map(uint64_t size) {
     return NULL;
 }
 
-static struct thread *first(void) {
-    return (struct thread *)__popcorn_process.first;
-}
-
-/* The list changes under the lock only, by single stores of what is complete. */
+/* Not looked for in the list: threads leave that, and their memory goes, at any time. */
 struct thread *popcorn_thread_at(uint64_t sp) {
-    for (struct thread *thread = first(); thread != NULL; thread = (struct thread *)thread->abi.next)
-        for (int i = 0; i < 2; i++)
-            if (sp - thread->abi.stack[i] <= thread->abi.stack_size) return thread;
+    struct thread *thread = (struct thread *)*thread_word(kThreadWord);
+    for (int i = 0; thread != NULL && i < 2; i++)
+        if (sp - thread->abi.stack[i] <= thread->abi.stack_size) return thread;
     return NULL;
 }
 
@@ -119,7 +118,23 @@ static struct thread *make_thread(uint64_t stack_size) {
     return thread;
 }
 
+/* What stands at a thread pointer before the C library has set up its own. */
+static uint64_t first_words[32];
+
+/* From _start. */
+_Noreturn void popcorn_start(long *sp) {
+    first_words[0] = (uint64_t)first_words;
+    popcorn_load_thread_pointer(first_words);
+    __popcorn_start_c(sp);
+}
+
+int __popcorn_set_thread_pointer(void *pointer) {
+    *(uint64_t *)((uint64_t)pointer + kThreadWord) = *thread_word(kThreadWord);
+    return popcorn_load_thread_pointer(pointer);
+}
+
 static void enter(struct thread *thread) {
+    *thread_word(kThreadWord) = (uint64_t)thread;
     thread->abi.tid = (uint32_t)raw(kGettid, 0, 0, 0, 0, 0, 0);
     popcorn_lock();
     thread->abi.next = __popcorn_process.first;
@@ -223,22 +238,9 @@ _Noreturn void popcorn_base_returned(uint64_t result) {
     __popcorn_exit_thread();
 }
 
-/* 0 while the C library has not set it yet. */
-static uint64_t thread_pointer_if_set(void) {
-#if defined(__x86_64__)
-    enum { kArchPrctl = 158, kGetFs = 0x1003 };
-    uint64_t pointer = 0;
-    raw(kArchPrctl, kGetFs, (long)&pointer, 0, 0, 0, 0);
-    return pointer;
-#else
-    return thread_pointer();
-#endif
-}
-
 _Noreturn void popcorn_rebuild(struct thread *thread) {
     /* How often that has happened, for setjmp-*.S: native contexts from before are void. */
-    const uint64_t pointer = thread_pointer_if_set();
-    if (pointer != 0) ++*(uint64_t *)(pointer + kRebuildsWord);
+    ++*thread_word(kRebuildsWord);
     const struct popcorn_frame *frame = (const struct popcorn_frame *)thread->abi.frames;
     popcorn_call_on_stack(frame->resume, thread->abi.frames, thread->abi.resume_sp);
 }

@@ -8,5 +8,6 @@ enum {
     POPCORN_HANDLERS, /* which kinds of signal handlers have run */
     POPCORN_COUNTED,  /* which of them make a system call give EINTR */
     POPCORN_STACK,    /* stack size asked for the thread that this one is making */
+    POPCORN_SELF,     /* the runtime's record of the thread */
     POPCORN_FIRST_FREE,
 };
