@@ -72,7 +72,7 @@ stage_asan() {
 }
 
 stage_fuzz() {
-    step "fuzz" ./dev fuzz "${HRUNC_FUZZ_SECONDS:-60}"
+    step "fuzz" ./dev fuzz "${HRUNC_FUZZ_SECONDS:-30}"
 }
 
 stage_rig() {
