@@ -14,7 +14,7 @@
 namespace hrunc::shim {
 
 inline constexpr const char *kDockerConfig = "/etc/docker/daemon.json";
-inline constexpr const char *kDockerPidFile = "/run/docker.pid";
+inline constexpr const char *kDockerPidFile = "/var/run/docker.pid";
 
 // What `docker info` prints.
 struct DockerInfo {

@@ -96,7 +96,7 @@ content = json.load(open(name))
 content[\"runtimes\"] = {}
 json.dump(content, open(name, \"w\"), indent=4)"
         cp /etc/docker/daemon.json /root/daemon.json
-        kill -HUP "$(cat /run/docker.pid)"
+        kill -HUP "$(cat /var/run/docker.pid)"
         for try in $(seq 100); do docker info 2>/dev/null | grep -q "Runtimes:.* hrunc" || break; sleep 0.1; done'
 }
 
