@@ -46,10 +46,8 @@ static void on_nudge(int signal) {
         slot->raised++;
     }
     while (__popcorn_process.notify == POPCORN_PARK) pause_for(200000);
-    if (__popcorn_process.state == POPCORN_PARKED) {
-        __popcorn_process.state = POPCORN_RUNNING;
+    if (__atomic_exchange_n(&__popcorn_process.state, POPCORN_RUNNING, __ATOMIC_SEQ_CST) == POPCORN_PARKED)
         slot->went_on++;
-    }
     __atomic_sub_fetch(&__popcorn_process.parked, 1, __ATOMIC_SEQ_CST);
 }
 
