@@ -317,7 +317,8 @@ child_of() { # PID, words of a command line: its first child that was called so;
     return 0
 }
 
-# Kills `victim` of the operation under process `hrunc`, `delay` seconds after its start or as soon as it is there.
+# Kills `victim` of the operation under process `hrunc`, `delay` seconds after its start or as soon as it is there. Of criu
+# every one that is started from then on: runc asks a first one for its version, and does without the answer.
 kill_victim() { # victim hrunc delay
     local pid=""
     sleep "$3"
@@ -327,7 +328,9 @@ kill_victim() { # victim hrunc delay
         criu) pid=$(child_of "$(child_of "$2" "--root $ROOT")" "swrk") ;;
         relay) pid=$(relays | head -1) ;;
         esac
-        [ -n "$pid" ] && { kill -KILL "$pid" 2> /dev/null || true; return 0; }
+        [ -n "$pid" ] || continue
+        kill -KILL "$pid" 2> /dev/null || true
+        [ "$1" = criu ] || return 0
     done
     return 0
 }
