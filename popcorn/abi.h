@@ -2,7 +2,8 @@
  * implement it; nothing else of a program is looked at.
  *
  * A program is two static, non-PIE executables, NAME_x86-64 and NAME_aarch64. Functions and data have equal addresses
- * in both, and the program headers are equal. Both define the object POPCORN_SYMBOL_PROCESS.
+ * in both, and the program headers are equal. Both have the ELF note POPCORN_NOTE, which says where the process's
+ * object is: a program may be stripped.
  *
  * Asking. Write POPCORN_PARK to `notify` of every process, then send POPCORN_SIGNAL to every thread (tgkill), and again
  * every few milliseconds until `state` is POPCORN_PARKED. A write to memory from outside is enough: no tracing.
@@ -33,7 +34,19 @@
 
 #include <stdint.h>
 
-#define POPCORN_SYMBOL_PROCESS "__popcorn_process" /* object in .data: struct popcorn_process */
+/* The note, in a PT_NOTE segment: its owner and its type. The description has 8 bytes: the address, as linked, of the
+ * program's struct popcorn_process, in writable data. */
+#define POPCORN_NOTE_OWNER "POPCORN"
+#define POPCORN_NOTE_PROCESS 1
+/* Defines it, in C. */
+#define POPCORN_NOTE(object)                                                                                           \
+    static const struct {                                                                                              \
+        uint32_t owner_size, description_size, type;                                                                   \
+        char owner[sizeof POPCORN_NOTE_OWNER];                                                                         \
+        struct popcorn_process *process;                                                                               \
+    } __attribute__((packed, aligned(4))) popcorn_note __attribute__((section(".note.popcorn"), used)) = {             \
+        sizeof POPCORN_NOTE_OWNER, sizeof(struct popcorn_process *), POPCORN_NOTE_PROCESS, POPCORN_NOTE_OWNER,         \
+        &(object)}
 
 #define POPCORN_PROCESS_MAGIC UINT64_C(0x4e524f4350434f50) /* "POPCORN" */
 #define POPCORN_ABI_VERSION 1

@@ -1,14 +1,13 @@
 // The portable ABI's side of the notifier: popcorn/abi.h says what both sides agree on.
 #include <dirent.h>
-#include <elf.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <array>
 #include <charconv>
 #include <cstddef>
 
 #include "popcorn/abi.h"
+#include "recode/portable_note.h"
 #include "shim/migratable.h"
 #include "shim/task_memory.h"
 
@@ -80,18 +79,12 @@ class PortableTask : public Migratable {
 } // namespace
 
 Result<Found> find_portable(const Process &process, const recode::Elf &elf) {
-    constexpr std::array<std::string_view, 1> kSymbols{POPCORN_SYMBOL_PROCESS};
-    HRUNC_ASSIGN(auto symbols, elf.symbols(kSymbols));
-    auto object = symbols.find(POPCORN_SYMBOL_PROCESS);
-    if (object == symbols.end()) return Found{};
-    const std::uint64_t linked = object->second.address;
-    const recode::ElfSegment *segment = elf.load_segment(linked, sizeof(popcorn_process));
-    if (segment == nullptr || (segment->flags & PF_W) == 0)
-        return Error(ErrorCode::kInvalid, "symbol \"" POPCORN_SYMBOL_PROCESS "\" is not writable data");
+    HRUNC_ASSIGN(std::optional<std::uint64_t> linked, recode::portable_process(elf));
+    if (!linked) return Found{};
     HRUNC_ASSIGN(std::uint64_t bias, load_bias(process, elf));
-    HRUNC_ASSIGN(bool sound, is_private_data(process, linked + bias, sizeof(popcorn_process)));
+    HRUNC_ASSIGN(bool sound, is_private_data(process, *linked + bias, sizeof(popcorn_process)));
     if (!sound) return Found{nullptr, "its data is not where its executable says"};
-    return Found{std::make_unique<PortableTask>(process, linked + bias), ""};
+    return Found{std::make_unique<PortableTask>(process, *linked + bias), ""};
 }
 
 } // namespace hrunc::shim

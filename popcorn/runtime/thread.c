@@ -14,6 +14,7 @@ struct popcorn_process __popcorn_process __attribute__((section(".data"))) = {
     .size = sizeof(struct popcorn_process),
     .resume_entry = (uint64_t)__popcorn_resume,
 };
+POPCORN_NOTE(__popcorn_process);
 __asm__(".globl __popcorn_notify_flag\n.set __popcorn_notify_flag, __popcorn_process+16");
 
 volatile uint32_t __popcorn_exercise_interval = 1;

@@ -10,6 +10,7 @@
 
 #include "popcorn/abi.h"
 #include "popcorn/popcorn_abi.h"
+#include "recode/portable_note.h"
 
 namespace hrunc::recode {
 
@@ -67,16 +68,16 @@ bool same_segments(const Elf &a, const Elf &b) {
 }
 
 Result<std::optional<AbiSymbols>> abi_symbols(const Elf &elf) {
-    constexpr std::array<std::string_view, 5> kNames = {POPCORN_SYMBOL_PROCESS, POPCORN_SYMBOL_VARIABLE,
-                                                        POPCORN_SYMBOL_REGS, POPCORN_SYMBOL_TLS,
-                                                        POPCORN_SYMBOL_SIGRETURN};
-    HRUNC_ASSIGN(auto found, elf.symbols(kNames));
     AbiSymbols symbols;
-    if (auto process = found.find(POPCORN_SYMBOL_PROCESS); process != found.end()) {
+    HRUNC_ASSIGN(std::optional<std::uint64_t> process, portable_process(elf));
+    if (process) {
         symbols.abi = Abi::kPortable;
-        symbols.process = process->second.address;
+        symbols.process = *process;
         return std::optional(symbols);
     }
+    constexpr std::array<std::string_view, 4> kNames = {POPCORN_SYMBOL_VARIABLE, POPCORN_SYMBOL_REGS,
+                                                        POPCORN_SYMBOL_TLS, POPCORN_SYMBOL_SIGRETURN};
+    HRUNC_ASSIGN(auto found, elf.symbols(kNames));
     if (found.count(POPCORN_SYMBOL_VARIABLE) == 0 || found.count(POPCORN_SYMBOL_REGS) == 0 ||
         found.count(POPCORN_SYMBOL_TLS) == 0)
         return std::optional<AbiSymbols>{};
@@ -179,7 +180,7 @@ Result<TargetProgram> Executables::find(const images::RegularFile &file, bool ma
     HRUNC_ASSIGN_IN(std::optional<AbiSymbols> target_symbols, abi_symbols(target->elf), "\"" + target->path + "\"");
     if (!program.abi || program.abi != target_symbols)
         return refused(fmt::format("\"{}\" and \"{}\" have {} at different addresses", source->path, target->path,
-                                   program.abi && program.abi->abi == Abi::kPortable ? POPCORN_SYMBOL_PROCESS
+                                   program.abi && program.abi->abi == Abi::kPortable ? "struct popcorn_process"
                                                                                      : POPCORN_SYMBOL_REGS));
     return program;
 }

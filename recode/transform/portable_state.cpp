@@ -15,9 +15,9 @@ Error refused(std::string text) {
 }
 
 Result<popcorn_process> read_process(std::uint64_t address, DumpedMemory &memory) {
-    HRUNC_ASSIGN_IN(popcorn_process process, memory.read<popcorn_process>(address), POPCORN_SYMBOL_PROCESS);
+    HRUNC_ASSIGN_IN(popcorn_process process, memory.read<popcorn_process>(address), "struct popcorn_process");
     if (process.magic != POPCORN_PROCESS_MAGIC || process.size < sizeof process)
-        return Error(ErrorCode::kInvalid, fmt::format("{} at {:#x} is overwritten", POPCORN_SYMBOL_PROCESS, address));
+        return Error(ErrorCode::kInvalid, fmt::format("struct popcorn_process at {:#x} is overwritten", address));
     if (process.version != POPCORN_ABI_VERSION)
         return refused(
             fmt::format("its portable ABI is version {}; this hrunc knows {}", process.version, POPCORN_ABI_VERSION));

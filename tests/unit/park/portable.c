@@ -29,6 +29,7 @@ struct popcorn_process __popcorn_process = {
     .size = sizeof(struct popcorn_process),
     .threads = THREADS,
 };
+POPCORN_NOTE(__popcorn_process);
 
 static struct watched_slot *slot;
 static int stubborn;

@@ -6,6 +6,7 @@
 
 #include "popcorn/abi.h"
 #include "recode/elf.h"
+#include "recode/portable_note.h"
 #include "shim/notify.h"
 #include "shim/park.h"
 #include "tests/unit/park/container.h"
@@ -26,11 +27,10 @@ INSTANTIATE_TEST_SUITE_P(Freezers, PortableParkTest, ::testing::Values(Hierarchy
                          [](const auto &row) { return name(row.param); });
 
 popcorn_process state_of(const Container &container) {
-    constexpr std::array<std::string_view, 1> kName{POPCORN_SYMBOL_PROCESS};
-    auto symbols = *recode::Elf::open(*open_file(container.program(), O_RDONLY))->symbols(kName);
+    auto address = *recode::portable_process(*recode::Elf::open(*open_file(container.program(), O_RDONLY)));
     popcorn_process process{};
     iovec here{&process, sizeof process};
-    iovec there{reinterpret_cast<void *>(symbols.at(POPCORN_SYMBOL_PROCESS).address), sizeof process};
+    iovec there{reinterpret_cast<void *>(address.value()), sizeof process};
     EXPECT_EQ(process_vm_readv(container.init(), &here, 1, &there, 1, 0), static_cast<ssize_t>(sizeof process));
     return process;
 }

@@ -45,12 +45,15 @@ struct Program {
     Elf64_Nhdr note{4, 8, NT_GNU_BUILD_ID};
     char owner[4] = "GNU";
     char build_id[8];
+    Elf64_Nhdr portable_note{sizeof POPCORN_NOTE_OWNER, 8, POPCORN_NOTE_PROCESS};
+    char portable_owner[8] = POPCORN_NOTE_OWNER;
+    std::uint32_t portable_process[2] = {static_cast<std::uint32_t>(kBss), 0};
 
-    // A program of the portable ABI has one symbol, its process at kBss.
+    // A program of the portable ABI has no symbols, and a second note: its process is at kBss.
     void make_portable() {
         std::memset(symbols, 0, sizeof symbols);
         std::memset(strings, 0, sizeof strings);
-        add_symbol(1, POPCORN_SYMBOL_PROCESS, kBss, sizeof(popcorn_process));
+        segments[3].p_filesz = segments[3].p_memsz = 52;
     }
     Program(arch::Isa isa, const char (&id)[9], std::uint64_t regs = kRegs) {
         std::memcpy(build_id, id, 8);

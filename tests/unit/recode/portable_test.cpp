@@ -144,7 +144,7 @@ TEST_P(PortableRecode, RefusesAnUnknownVersion) {
 
 TEST_P(PortableRecode, RefusesAnOverwrittenObject) {
     process_.magic = 1;
-    EXPECT_EQ(refusal(), "__popcorn_process at 0x431000 is overwritten");
+    EXPECT_EQ(refusal(), "struct popcorn_process at 0x431000 is overwritten");
 }
 
 TEST_P(PortableRecode, RefusesAThreadWithoutARecord) {
