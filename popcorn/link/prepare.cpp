@@ -14,6 +14,7 @@
 
 #include "popcorn/link/symbols.h"
 #include "popcorn/passes/branches.h"
+#include "popcorn/passes/quads.h"
 #include "popcorn/passes/thread_local.h"
 #include "popcorn/passes/variadics.h"
 
@@ -145,6 +146,7 @@ Result<void> optimise(Module &module, TargetMachine &machine, const std::set<std
     tuning.LoopVectorization = tuning.SLPVectorization = level >= 2;
     tuning.LoopInterleaving = level >= 2;
     PassBuilder builder(&machine, tuning);
+    passes::keep_quad_calls(builder);
     LoopAnalysisManager loops;
     FunctionAnalysisManager functions;
     CGSCCAnalysisManager graph;

@@ -1,6 +1,7 @@
 // A plugin of clang: says at the source line what the link would refuse, so that feature tests which only compile get
-// the right answer.
+// the right answer. And keeps clang from what it cannot do.
 #include "popcorn/passes/assembly.h"
+#include "popcorn/passes/quads.h"
 
 #include <llvm/IR/DiagnosticInfo.h>
 #include <llvm/IR/LLVMContext.h>
@@ -32,5 +33,6 @@ extern "C" LLVM_ATTRIBUTE_VISIBILITY_DEFAULT PassPluginLibraryInfo llvmGetPassPl
     return {LLVM_PLUGIN_API_VERSION, "popcorn-front", "1", [](PassBuilder &builder) {
                 builder.registerPipelineStartEPCallback(
                     [](ModulePassManager &passes, OptimizationLevel) { passes.addPass(RefuseAssembly()); });
+                hrunc::passes::keep_quad_calls(builder);
             }};
 }
