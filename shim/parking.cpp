@@ -107,12 +107,18 @@ Result<std::vector<pid_t>> Parking::list() const {
     return pids;
 }
 
+Error Parking::init_is_gone() const {
+    std::string pid = std::to_string(request_.init);
+    return Error(ErrorCode::kPeer,
+                 single_ ? "process " + pid + " is gone" : "the first process of the container, " + pid + ", is gone");
+}
+
 // The process, if it can be asked and is to be attached for that.
 Result<std::optional<Process>> Parking::consider(pid_t pid, const std::vector<pid_t> &in_cgroup) {
     HRUNC_ASSIGN(std::optional<Process> process, read_process(pid));
     if (!process || !process->alive() || process->executable.empty()) { // without its memory it is about to exit
         if (pid != request_.init) return std::optional<Process>();
-        return Error(ErrorCode::kPeer, "process " + std::to_string(pid) + " is gone");
+        return init_is_gone();
     }
     HRUNC_ASSIGN(Found found, find_migratable(*process, request_.target));
     if (!found.migratable) {
@@ -191,9 +197,7 @@ Result<bool> Parking::poll_once() {
     HRUNC_ASSIGN(std::optional<Event> event, Tracee::poll());
     if (!event) return false;
     HRUNC_TRY(handle(*event));
-    if (init_gone_ && mode_ == Mode::kAsk)
-        return Error(ErrorCode::kPeer,
-                     "the first process of the container, " + std::to_string(request_.init) + ", is gone");
+    if (init_gone_ && mode_ == Mode::kAsk) return init_is_gone();
     return true;
 }
 

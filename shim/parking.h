@@ -47,6 +47,7 @@ class Parking {
     template <typename Keep> void serve_until(Deadline until, Keep &keep);
     Result<std::vector<Process>> look_around();
     Result<std::vector<pid_t>> list() const;
+    Error init_is_gone() const;
     Result<std::optional<Process>> consider(pid_t pid, const std::vector<pid_t> &in_cgroup);
     Result<void> attach(Process process);
     Result<void> wait_for_answers();
