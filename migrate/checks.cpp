@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "oci/fields.h"
+#include "oci/image_store.h"
 
 namespace hrunc::migrate {
 
@@ -82,11 +83,10 @@ void check_end(const End &end, const Container &container, std::uint64_t memory,
     problems.add_if(loses_networks(end) && container.network_mode != "host",
                     end.where + ": Docker " + text_of(end.info, "ServerVersion") +
                         " cannot restore a container that is not on the host network: take Docker 27 or older");
-    // Docker keeps the memory twice beneath its directory, and once in /tmp, while it works.
-    problems.add_if(memory > probe.free_docker / 2 || memory > probe.free_temporary,
-                    end.where + ": " + megabytes(memory) + " of memory have to be kept twice in " +
-                        oci::in_quotes(end.docker_root) + " (" + megabytes(probe.free_docker) +
-                        " free) and once in /tmp (" + megabytes(probe.free_temporary) + " free)");
+    problems.add_if(memory > probe.free_images, end.where + ": " + megabytes(memory) +
+                                                    " of memory have to be kept in " +
+                                                    oci::in_quotes(oci::image_store_root()) + ", where " +
+                                                    megabytes(probe.free_images) + " are free");
 }
 
 void check_container(const Container &container, Problems &problems) {
@@ -184,8 +184,7 @@ Result<std::string> settle_version(Engine &engine) {
 Result<End> look_at(Engine &engine, const std::vector<std::string> &paths) {
     HRUNC_ASSIGN(Json info, engine.call("GET", "/info"));
     HRUNC_ASSIGN(End end, end_from(engine.host().where(), std::move(info)));
-    HRUNC_ASSIGN_IN(std::string output,
-                    output_of(engine.host().command(probe_script(end.docker_root, paths)), kMaxProbe), end.where);
+    HRUNC_ASSIGN_IN(std::string output, output_of(engine.host().command(probe_script(paths)), kMaxProbe), end.where);
     HRUNC_ASSIGN_IN(end.probe, probe_from(output, paths), end.where);
     return end;
 }

@@ -25,14 +25,13 @@ struct Listener {
 struct Probe {
     unsigned long uid = ~0UL;
     bool gnu_tar = false, zstd = false;
-    bool metacopy = false;            // overlayfs keeps changed owners without the file's content
-    std::uint64_t free_docker = 0;    // bytes, where Docker keeps its files
-    std::uint64_t free_temporary = 0; // bytes, in /tmp
+    bool metacopy = false;         // overlayfs keeps changed owners without the file's content
+    std::uint64_t free_images = 0; // bytes, where image stores are made (oci/image_store.h)
     std::vector<Listener> listeners;
     std::vector<std::string> missing_paths; // of those that were asked for
 };
 // The script that finds it out. `paths`: which of them are missing is said, too.
-std::string probe_script(const std::string &docker_root, const std::vector<std::string> &paths);
+std::string probe_script(const std::vector<std::string> &paths);
 Result<Probe> probe_from(const std::string &output, const std::vector<std::string> &paths);
 
 // One end.

@@ -97,6 +97,8 @@ Result<Journal> journal_from(const oci::Json &json) {
     for (const std::string *name :
          {&journal.source_id, &journal.target_name, &journal.temporary_name, &journal.checkpoint})
         if (!is_container_name(*name)) return Error(ErrorCode::kInvalid, "name " + oci::in_quotes(*name));
+    if (!journal.target_id.empty() && !is_container_name(journal.target_id))
+        return Error(ErrorCode::kInvalid, "target: id " + oci::in_quotes(journal.target_id));
     if (journal.host.empty()) return Error(ErrorCode::kInvalid, "host: missing");
     return journal;
 }

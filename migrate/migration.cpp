@@ -17,6 +17,7 @@
 #include "migrate/settle.h"
 #include "migrate/transfer.h"
 #include "oci/fields.h"
+#include "oci/image_store.h"
 
 namespace hrunc::migrate {
 
@@ -69,11 +70,10 @@ class Migration {
     Result<void> create_target();
     Result<void> dump_source();
     Result<void> send_all();
-    Result<void> send_volumes();
+    Result<void> add_volumes(std::vector<Parcel> &parcels) const;
     Result<void> start_target();
     Result<void> enter(Phase phase);
     Result<Report> settled(const Error &error);
-    Result<std::uint64_t> send(const std::string &what, const std::string &from, const std::string &to, Into into);
     Counter counter(const std::string &act) {
         return [this, act](std::uint64_t bytes) { progress_(act, bytes); };
     }
@@ -149,21 +149,15 @@ Result<void> Migration::dump_source() {
         HRUNC_TRY(
             source_.call("POST", "/containers/" + container_.id + "/update", {{"RestartPolicy", {{"Name", "no"}}}}));
     HRUNC_TRY(enter(Phase::kDumping));
+    HRUNC_TRY(make_image_store(source_, container_.id));
     auto start = std::chrono::steady_clock::now();
     HRUNC_TRY_IN(dump(directory_, container_.id, journal_.checkpoint), "checkpoint");
     report_.dump = seconds_since(start);
     return enter(Phase::kDumped);
 }
 
-Result<std::uint64_t> Migration::send(const std::string &what, const std::string &from, const std::string &to,
-                                      Into into) {
-    std::string act = "sending " + what;
-    progress_(act, 0);
-    return send_directory(from, there_, to, into, counter(act));
-}
-
 // Into the volumes that the target's container has at the same places.
-Result<void> Migration::send_volumes() {
+Result<void> Migration::add_volumes(std::vector<Parcel> &parcels) const {
     for (const Volume &volume : container_.volumes) {
         const Volume *place = nullptr;
         for (const Volume &one : created_->volumes)
@@ -171,9 +165,7 @@ Result<void> Migration::send_volumes() {
         if (place == nullptr || !place->source.starts_with(findings_.target.docker_root + "/volumes/"))
             return Error(ErrorCode::kInvalid, "volume at " + oci::in_quotes(volume.destination) + ": not " +
                                                   there_.where() + " where Docker keeps volumes");
-        HRUNC_ASSIGN(std::uint64_t bytes,
-                     send("volume " + volume.destination, volume.source, place->source, Into::kEmptied));
-        report_.volume_bytes += bytes;
+        parcels.push_back({volume.source, place->source, Into::kEmptied});
     }
     return {};
 }
@@ -182,11 +174,17 @@ Result<void> Migration::send_all() {
     const std::string &root_here = findings_.source.docker_root, &root_there = findings_.target.docker_root;
     HRUNC_ASSIGN_IN(std::string layer_here, layer_directory(container_, root_here), here_.where());
     HRUNC_ASSIGN_IN(std::string layer_there, layer_directory(*created_, root_there), there_.where());
-    HRUNC_ASSIGN(report_.checkpoint_bytes,
-                 send("the checkpoint", checkpoint_directory(container_, root_here, journal_.checkpoint),
-                      checkpoint_directory(*created_, root_there, journal_.checkpoint), Into::kNew));
-    HRUNC_ASSIGN(report_.layer_bytes, send("the writable layer", layer_here, layer_there, Into::kExisting));
-    return request_.volumes ? send_volumes() : Result<void>();
+    std::vector<Parcel> parcels{
+        {checkpoint_directory(container_, root_here, journal_.checkpoint),
+         checkpoint_directory(*created_, root_there, journal_.checkpoint), Into::kNew},
+        {oci::image_store(container_.id), oci::image_store(created_->id), Into::kRenewed},
+        {layer_here, layer_there, Into::kExisting},
+    };
+    if (request_.volumes) HRUNC_TRY(add_volumes(parcels));
+    std::string act = "sending the checkpoint and files";
+    progress_(act, 0);
+    HRUNC_ASSIGN(report_.sent_bytes, send_directories(parcels, there_, counter(act)));
+    return {};
 }
 
 Result<void> Migration::start_target() {

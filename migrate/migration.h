@@ -32,7 +32,7 @@ struct Report {
     std::string name, id;              // on the target
     std::vector<std::string> problems; // not empty: it was not tried
     std::vector<std::string> notes;
-    std::uint64_t checkpoint_bytes = 0, layer_bytes = 0, volume_bytes = 0; // as they were sent: compressed
+    std::uint64_t sent_bytes = 0; // compressed
     // Seconds. `down` is from the request for the checkpoint until the restore was done.
     double down = 0, dump = 0, send = 0, restore = 0;
 };

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "migrate/checks.h"
+#include "oci/image_store.h"
 #include "oci/json.h"
 
 namespace hrunc::migrate {
@@ -34,15 +35,17 @@ std::optional<Listener> listener_from(const std::string &protocol, std::string_v
 
 } // namespace
 
-std::string probe_script(const std::string &docker_root, const std::vector<std::string> &paths) {
+std::string probe_script(const std::vector<std::string> &paths) {
     std::string script = "echo uid $(id -u)\n"
                          "tar --version 2>/dev/null | grep -q 'GNU tar' && echo tar\n"
                          "command -v zstd >/dev/null && echo zstd\n"
                          "grep -qs Y /sys/module/overlay/parameters/metacopy && echo metacopy\n"
-                         "echo free docker $(stat -f -c '%a %S' " +
-                         shell_word(docker_root) +
-                         ")\n"
-                         "echo free temporary $(stat -f -c '%a %S' /tmp)\n"
+                         // Of the store's parents, the first that is there.
+                         "p=" +
+                         shell_word(oci::image_store_root()) +
+                         "\n"
+                         "while [ -n \"$p\" ] && ! [ -e \"$p\" ]; do p=${p%/*}; done\n"
+                         "echo free $(stat -f -c '%a %S' \"${p:-/}\")\n"
                          // 0A: a listening TCP socket, 07: a UDP socket that is not connected.
                          "for p in tcp tcp6 udp udp6; do\n"
                          "  while read -r n local peer state rest; do\n"
@@ -70,8 +73,8 @@ Result<Probe> probe_from(const std::string &output, const std::vector<std::strin
         if (line == "tar") probe.gnu_tar = true;
         if (line == "zstd") probe.zstd = true;
         if (line == "metacopy") probe.metacopy = true;
-        if (word[0] == "free" && word.size() == 4 && number_from(word[2], blocks) && number_from(word[3], size))
-            (word[1] == "docker" ? probe.free_docker : probe.free_temporary) = blocks * size;
+        if (word[0] == "free" && word.size() == 3 && number_from(word[1], blocks) && number_from(word[2], size))
+            probe.free_images = blocks * size;
         if (word[0] == "in" && word.size() == 4)
             if (std::optional<Listener> listener = listener_from(word[2], word[3]))
                 probe.listeners.push_back(*listener);

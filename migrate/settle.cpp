@@ -5,6 +5,7 @@
 
 #include "migrate/dump.h"
 #include "oci/fields.h"
+#include "oci/image_store.h"
 
 namespace hrunc::migrate {
 
@@ -13,6 +14,7 @@ namespace {
 using oci::Json;
 
 constexpr int kTries = 5, kPatientTries = 30;
+constexpr std::size_t kMaxChatter = 4096; // bytes of output
 
 void pause_for(std::chrono::milliseconds time) {
     std::this_thread::sleep_for(time);
@@ -38,7 +40,7 @@ Result<void> remove_target(const Journal &journal, Engine &target) {
     const std::string &name = journal.target_id.empty() ? journal.temporary_name : journal.target_id;
     HRUNC_TRY(target.find("DELETE", container_path(name) + "?force=1&v=1"));
     for (const std::string &volume : journal.volumes) HRUNC_TRY(target.find("DELETE", "/volumes/" + volume));
-    return {};
+    return journal.target_id.empty() ? Result<void>() : remove_image_store(target, journal.target_id);
 }
 
 Result<void> set_restart_policy(Engine &engine, const std::string &id, const Json &policy) {
@@ -143,8 +145,23 @@ Result<void> verify_running(Engine &engine, const std::string &id) {
     return {};
 }
 
+Result<void> make_image_store(const Engine &engine, const std::string &id) {
+    std::string store = shell_word(oci::image_store(id));
+    std::string script = "umask 077; rm -rf " + store + " && mkdir -p " + store;
+    HRUNC_TRY_IN(output_of(engine.host().command(script), kMaxChatter), engine.host().where());
+    return {};
+}
+
+Result<void> remove_image_store(const Engine &engine, const std::string &id) {
+    HRUNC_TRY_IN(output_of(engine.host().command("rm -rf " + shell_word(oci::image_store(id))), kMaxChatter),
+                 engine.host().where());
+    return {};
+}
+
 Result<void> finish(JournalDirectory &directory, const Journal &journal, Engine &source, Engine &target) {
     HRUNC_ASSIGN(Seen there, look_at(target, journal.target_id));
+    HRUNC_TRY(remove_image_store(target, journal.target_id));
+    HRUNC_TRY(remove_image_store(source, journal.source_id));
     if (there.there) {
         HRUNC_TRY(set_restart_policy(target, journal.target_id, journal.restart_policy));
         HRUNC_TRY(remove_checkpoint(target, journal.target_id, journal.checkpoint));
@@ -177,6 +194,7 @@ Result<Settled> settle(JournalDirectory &directory, Journal journal, Engine &sou
         return settled;
     }
     if (journal.phase != Phase::kUndone) HRUNC_TRY(undo_source(directory, journal, source, settled));
+    HRUNC_TRY(remove_image_store(source, journal.source_id));
     if (Result<void> removed = remove_target(journal, target); !removed) {
         settled.notes.push_back("the container " + journal.temporary_name + " or " + journal.target_name +
                                 " stays there, not started: " + removed.error().text());

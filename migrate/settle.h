@@ -19,6 +19,10 @@ Result<void> restore(Engine &engine, const std::string &id, const std::string &c
 // A container that has been restored may end in its first moments.
 Result<void> verify_running(Engine &engine, const std::string &id);
 
+// Makes a container's image store (oci/image_store.h), empty, on the engine's host; removes it with what is in it.
+Result<void> make_image_store(const Engine &engine, const std::string &id);
+Result<void> remove_image_store(const Engine &engine, const std::string &id);
+
 // What is left to do once the target runs and the journal says so (kStarted): the restart policy moves over, the source
 // goes, and the journal.
 Result<void> finish(JournalDirectory &directory, const Journal &journal, Engine &source, Engine &target);

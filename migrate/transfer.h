@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "migrate/host.h"
@@ -11,14 +12,20 @@ namespace hrunc::migrate {
 
 enum class Into {
     kNew,      // is made, with mode 0700; must not be there
+    kRenewed,  // is removed if it is there, and made, with mode 0700, as are parents that it lacks
     kExisting, // is filled; what it has of other names stays
     kEmptied,  // is emptied first
 };
 
-// Everything in FROM here into TO on `target`, as it is: owners by number, modes, times, hard links, devices (so
-// overlayfs' whiteouts), holes, ACLs and extended attributes; not those in which overlayfs notes where a file came
-// from, which hold for one file system only. Sockets are left out. Gives the bytes that were sent.
-Result<std::uint64_t> send_directory(const std::string &from, const Host &target, const std::string &to, Into into,
-                                     const Counter &counter);
+// A directory here, and where its content goes. Both are absolute paths.
+struct Parcel {
+    std::string from, to;
+    Into into = Into::kExisting;
+};
+
+// Everything in the parcels' directories here into those on `target`, as it is: owners by number, modes, times, hard
+// links, devices (so overlayfs' whiteouts), holes, ACLs and extended attributes; not those in which overlayfs notes
+// where a file came from, which hold for one file system only. Sockets are left out. Gives the bytes that were sent.
+Result<std::uint64_t> send_directories(const std::vector<Parcel> &parcels, const Host &target, const Counter &counter);
 
 } // namespace hrunc::migrate

@@ -1,14 +1,25 @@
 #include "shim/dump_hooks.h"
 
+#include "oci/image_store.h"
 #include "shim/log.h"
 
 namespace hrunc::shim {
 
 Result<void> DumpHooks::before_dump(criu_rpc::Options &options) {
-    Result<void> ready = begin(options);
+    Result<void> ready = prepare(options);
     if (ready) ready = park(options);
     if (!ready) return refused(std::move(ready).error());
+    criu_begins();
     return {};
+}
+
+Result<void> DumpHooks::prepare(criu_rpc::Options &options) {
+    HRUNC_TRY(begin(options));
+    HRUNC_ASSIGN_IN(store_, oci::open_image_store(context().id), "image store");
+    if (!store_) return {};
+    // Before the dump: afterwards it is too late for an error.
+    HRUNC_TRY(write_file_atomically(images() + "/" + oci::kImageStoreNote, "", 0600));
+    return use_images(options, *store_);
 }
 
 Result<void> DumpHooks::park(const criu_rpc::Options &options) {
@@ -32,6 +43,7 @@ Result<void> DumpHooks::park(const criu_rpc::Options &options) {
 }
 
 void DumpHooks::after_dump(const criu_rpc::Response &response) {
+    criu_ends();
     if (response.success()) {
         Result<void> described = write_manifest(images(), manifest_);
         if (!described) log(LogLevel::kWarning, "describe the checkpoint: " + described.error().text());
@@ -42,6 +54,7 @@ void DumpHooks::after_dump(const criu_rpc::Response &response) {
 }
 
 void DumpHooks::ended_without_answer() {
+    criu_ends();
     release();
     report_end_without_answer();
 }

@@ -19,9 +19,11 @@ class DumpHooks : public OperationHooks {
     void ended_without_answer() override;
 
   private:
+    Result<void> prepare(criu_rpc::Options &options);
     Result<void> park(const criu_rpc::Options &options);
     void release();
 
+    std::optional<Fd> store_; // see oci/image_store.h
     std::optional<Park> park_;
     Manifest manifest_;
 };

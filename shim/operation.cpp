@@ -14,6 +14,7 @@
 #include "shim/log.h"
 #include "shim/program.h"
 #include "shim/runc_child.h"
+#include "shim/step.h"
 
 namespace hrunc::shim {
 
@@ -104,8 +105,10 @@ int run_operation(const Invocation &invocation, Context context, bool capture) {
     Result<RunDirectory> run = RunDirectory::create(context);
     if (!run) return fatal(std::move(run).error().in(act));
 
+    std::optional<Step> step(act);
     Result<RuncEnd> end = run_with(*run, invocation, context, capture);
     run->wait_for_others();
+    step.reset();
     bool relay_was_killed = run->was_left_in_the_middle();
     clean_up(*run, context, end ? *end : RuncEnd{1, "", ""});
     std::string reason;

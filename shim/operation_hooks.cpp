@@ -5,7 +5,6 @@
 #include <array>
 #include <charconv>
 #include <climits>
-#include <cstdio>
 
 #include "shim/criu_log.h"
 #include "shim/log.h"
@@ -14,7 +13,6 @@ namespace hrunc::shim {
 
 namespace {
 
-constexpr std::chrono::seconds kWorthALine{2};
 constexpr unsigned kOldestMajor = 3, kOldestMinor = 17;
 
 // criu_network_lock_method of CRIU's images/rpc.proto; 0: leave it to criu.
@@ -70,7 +68,16 @@ Result<void> OperationHooks::begin(criu_rpc::Options &options) {
 
     if (context_.config.tcp == Tcp::kEstablished) options.set_tcp_established(true);
     if (context_.config.tcp == Tcp::kClose) options.set_tcp_close(true);
+    // Those that nobody has accepted yet can only be dropped: without this, one more client at the wrong moment fails
+    // the checkpoint.
+    if (context_.config.tcp != Tcp::kRefuse) options.set_tcp_skip_in_flight(true);
     if (int lock = to_criu(context_.config.network_lock); lock != 0) options.set_network_lock(lock);
+    return {};
+}
+
+Result<void> OperationHooks::use_images(criu_rpc::Options &options, const Fd &directory) {
+    HRUNC_ASSIGN_IN(images_, path_of(directory.get()), "image directory");
+    options.set_images_dir_fd(directory.get());
     return {};
 }
 
@@ -113,14 +120,6 @@ void OperationHooks::report_end_without_answer() const {
     Result<std::string> text = read_file(criu_log(), kMaxCriuLog);
     std::string logged = text ? first_error(*text) : "";
     report_with_log("ended without an answer" + (logged.empty() ? "" : "; " + logged));
-}
-
-Step::~Step() {
-    auto took = std::chrono::steady_clock::now() - start_;
-    if (took < kWorthALine) return;
-    std::array<char, 32> seconds{};
-    std::snprintf(seconds.data(), seconds.size(), "%.1f s", std::chrono::duration<double>(took).count());
-    log(LogLevel::kInfo, name_ + " took " + seconds.data());
 }
 
 std::string to_text(const criu_rpc::Version &version) {

@@ -2,12 +2,13 @@
 // why the operation failed.
 #pragma once
 
-#include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "criu-rpc/relay.h"
 #include "shim/run_directory.h"
+#include "shim/step.h"
 
 namespace hrunc::shim {
 
@@ -27,10 +28,16 @@ class OperationHooks : public criu_rpc::Hooks {
     // Notes where criu will work and log, and sets what the configuration says of TCP connections. An error if criu is
     // too old.
     Result<void> begin(criu_rpc::Options &options);
+    // Has criu use this directory, which has to stay open, in place of the engine's image directory.
+    Result<void> use_images(criu_rpc::Options &options, const Fd &directory);
     // Reports an error of hrunc's own and gives it back.
     Error refused(Error error) const;
     void report_failure(const criu_rpc::Response &response) const;
     void report_end_without_answer() const;
+
+    // criu is at work from here on, until its answer or its end.
+    void criu_begins() { criu_.emplace("criu's " + std::string(context_.verb == "checkpoint" ? "dump" : "restore")); }
+    void criu_ends() { criu_.reset(); }
 
     const std::string &images() const { return images_; } // absolute
     const RunDirectory &run() const { return run_; }
@@ -44,19 +51,7 @@ class OperationHooks : public criu_rpc::Hooks {
     const Context &context_;
     std::string images_, work_; // directories
     std::string log_file_, configuration_;
-};
-
-// Logs how long a step took that a person had to wait for.
-class Step {
-  public:
-    explicit Step(std::string name) : name_(std::move(name)), start_(std::chrono::steady_clock::now()) {}
-    ~Step();
-    Step(const Step &) = delete;
-    Step &operator=(const Step &) = delete;
-
-  private:
-    std::string name_;
-    std::chrono::steady_clock::time_point start_;
+    std::optional<Step> criu_;
 };
 
 // CRIU as its version message says, e.g. "3.17.1"; see Version::sublevel.

@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include "oci/document.h"
+#include "oci/image_store.h"
+#include "oci/json.h"
 #include "recode/host.h"
 #include "recode/recode.h"
 #include "shim/criu_log.h"
@@ -31,15 +33,28 @@ Result<void> RestoreHooks::before_restore(criu_rpc::Options &options) {
         run().remove_images();
         return refused(std::move(ready).error());
     }
+    criu_begins();
     return {};
 }
 
 Result<void> RestoreHooks::prepare(criu_rpc::Options &options) {
     HRUNC_TRY(begin(options));
     HRUNC_TRY(note_cgroup());
+    HRUNC_TRY(find_store(options));
     HRUNC_ASSIGN(recode::Host host, recode::this_host());
     HRUNC_ASSIGN(recode::Needs needs, recode::examine(images(), host));
     return needs.recode ? recode(options) : Result<void>();
+}
+
+Result<void> RestoreHooks::find_store(criu_rpc::Options &options) {
+    if (access((images() + "/" + oci::kImageStoreNote).c_str(), F_OK) != 0) return {};
+    HRUNC_ASSIGN_IN(store_, oci::open_image_store(context().id), "image store");
+    if (!store_)
+        return Error(ErrorCode::kRefused, "the images of this checkpoint were kept apart from it, in " +
+                                              oci::in_quotes(oci::image_store(context().id)) + ", which is gone");
+    // criu logs into its image directory unless it has another to work in.
+    if (!options.has_work_dir_fd()) options.set_work_dir_fd(options.images_dir_fd());
+    return use_images(options, *store_);
 }
 
 Result<void> RestoreHooks::recode(criu_rpc::Options &options) {
@@ -79,6 +94,7 @@ Result<void> RestoreHooks::note_cgroup() {
 }
 
 void RestoreHooks::after_restore(const criu_rpc::Response &response) {
+    criu_ends();
     run().remove_images();
     if (!response.success()) {
         report_failure(response);
@@ -91,6 +107,7 @@ void RestoreHooks::after_restore(const criu_rpc::Response &response) {
 }
 
 void RestoreHooks::ended_without_answer() {
+    criu_ends();
     // What criu had restored by then waits for it for ever. The cgroup itself is runc's to remove, while it lives.
     if (!container_.empty()) kill_all_in(container_, false);
     run().remove_images();

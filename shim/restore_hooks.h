@@ -1,6 +1,7 @@
 // Around criu's restore: give it images that this host can run, and leave nothing behind if it failed.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "shim/cgroups.h"
@@ -20,11 +21,13 @@ class RestoreHooks : public OperationHooks {
 
   private:
     Result<void> prepare(criu_rpc::Options &options);
+    Result<void> find_store(criu_rpc::Options &options);
     Result<void> recode(criu_rpc::Options &options);
     Result<void> note_cgroup();
 
     pid_t criu_;
     std::vector<Membership> container_; // the new container's cgroup, if nobody else was in it
+    std::optional<Fd> store_;           // see oci/image_store.h
     Fd source_, recoded_;               // image directories
 };
 

@@ -18,7 +18,7 @@ End end_of(const std::string &where, const std::string &machine) {
     EXPECT_TRUE(end) << end.error().text();
     end->probe.uid = 0;
     end->probe.gnu_tar = end->probe.zstd = true;
-    end->probe.free_docker = end->probe.free_temporary = std::uint64_t{1} << 30;
+    end->probe.free_images = std::uint64_t{1} << 30;
     return *end;
 }
 
@@ -127,11 +127,10 @@ TEST_F(Checks, a_container_that_would_not_survive_its_checkpoint_is_refused) {
 }
 
 TEST_F(Checks, the_memory_has_to_find_room_at_both_ends) {
-    findings.memory = std::uint64_t{600} << 20;
+    findings.memory = std::uint64_t{1200} << 20;
     EXPECT_EQ(problems().size(), 2U);
     EXPECT_EQ(problems()[1],
-              "on pi: 600 MB of memory have to be kept twice in \"/var/lib/docker\" (1024 MB free) and once "
-              "in /tmp (1024 MB free)");
+              "on pi: 1200 MB of memory have to be kept in \"/var/lib/hrunc/images\", where 1024 MB are free");
 }
 
 TEST(End, a_root_directory_that_is_no_plain_path_is_refused) {
@@ -144,15 +143,14 @@ TEST(End, a_root_directory_that_is_no_plain_path_is_refused) {
 
 TEST(Probe, what_the_shell_says_is_read) {
     Result<Probe> probe =
-        probe_from("uid 0\ntar\nzstd\nfree docker 10 4096\nfree temporary 1 512\nin use tcp 0100007F:1E61\n"
+        probe_from("uid 0\ntar\nzstd\nfree 10 4096\nin use tcp 0100007F:1E61\n"
                    "in use tcp6 00000000000000000000000000000000:0016\nin use udp nonsense\nmissing 1\n"
                    "missing 7\nend\n",
                    {"/a", "/b"});
     ASSERT_TRUE(probe) << probe.error().text();
     EXPECT_EQ(probe->uid, 0U);
     EXPECT_TRUE(probe->gnu_tar && probe->zstd && !probe->metacopy);
-    EXPECT_EQ(probe->free_docker, 40960U);
-    EXPECT_EQ(probe->free_temporary, 512U);
+    EXPECT_EQ(probe->free_images, 40960U);
     EXPECT_EQ(probe->missing_paths, (std::vector<std::string>{"/b"}));
     ASSERT_EQ(probe->listeners.size(), 2U);
     EXPECT_EQ(probe->listeners[0].address, "127.0.0.1");
@@ -168,13 +166,13 @@ TEST(Probe, an_answer_that_is_cut_off_is_none) {
 
 TEST(Probe, a_shell_runs_the_script) {
     Result<std::string> output =
-        output_of(Host::here().command(probe_script("/", {"/", "/no such\n'path"})), std::size_t{1} << 20);
+        output_of(Host::here().command(probe_script({"/", "/no such\n'path"})), std::size_t{1} << 20);
     ASSERT_TRUE(output) << output.error().text();
     Result<Probe> probe = probe_from(*output, {"/", "/no such\n'path"});
     ASSERT_TRUE(probe) << probe.error().text() << *output;
     EXPECT_EQ(probe->uid, getuid());
     EXPECT_TRUE(probe->gnu_tar);
-    EXPECT_GT(probe->free_temporary, 0U);
+    EXPECT_GT(probe->free_images, 0U);
     EXPECT_EQ(probe->missing_paths, (std::vector<std::string>{"/no such\n'path"}));
 }
 

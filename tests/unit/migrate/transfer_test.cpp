@@ -26,7 +26,7 @@ class Transfer : public testing::Test {
         ASSERT_TRUE(done) << script << ": " << done.error().text();
     }
     Result<std::uint64_t> send(Into into) const {
-        return send_directory(top + "/from", Host::here(), top + "/to", into, [](std::uint64_t) {});
+        return send_directories({{top + "/from", top + "/to", into}}, Host::here(), [](std::uint64_t) {});
     }
     void sent(Into into) const {
         Result<std::uint64_t> bytes = send(into);
@@ -96,6 +96,32 @@ TEST_F(Transfer, a_directory_is_made_filled_or_emptied) {
     do_in("[ \"$(ls to)\" = x ] && rm -r to");
     sent(Into::kNew);
     do_in("[ \"$(ls to)\" = x ]");
+}
+
+TEST_F(Transfer, several_directories_go_in_one_stream_whatever_they_are_called) {
+    do_in("mkdir -p 'a.b/[c]$*' to/1 to/2 && echo 1 >'a.b/[c]$*/x' && ln 'a.b/[c]$*/x' 'a.b/[c]$*/hard' &&"
+          "echo 2 >from/x && mkdir -p aXb/c && echo 3 >from/y");
+    Result<std::uint64_t> bytes = send_directories({{top + "/a.b/[c]$*", top + "/to/1", Into::kExisting},
+                                                    {top + "/from", top + "/to/2", Into::kExisting},
+                                                    {top + "/aXb", top + "/from & to/\\1", Into::kRenewed}},
+                                                   Host::here(), [](std::uint64_t) {});
+    ASSERT_TRUE(bytes) << bytes.error().text();
+    do_in("[ \"$(cat to/1/x)\" = 1 ] && [ to/1/x -ef to/1/hard ] && [ \"$(cat to/2/x to/2/y)\" = \"$(printf '2\\n3')\" "
+          "] &&"
+          "[ -d 'from & to/\\1/c' ]");
+}
+
+TEST_F(Transfer, a_renewed_directory_has_nothing_of_before_and_is_private) {
+    do_in("echo x >from/x && chmod 700 from && mkdir -p deep && echo y >deep/y");
+    Result<std::uint64_t> bytes =
+        send_directories({{top + "/from", top + "/deep/er/still", Into::kRenewed}}, Host::here(), [](std::uint64_t) {});
+    ASSERT_TRUE(bytes) << bytes.error().text();
+    do_in("[ \"$(ls deep/er/still)\" = x ] && echo z >deep/er/still/z");
+    EXPECT_EQ(status("deep/er").st_mode, 0700U | S_IFDIR);
+    bytes =
+        send_directories({{top + "/from", top + "/deep/er/still", Into::kRenewed}}, Host::here(), [](std::uint64_t) {});
+    ASSERT_TRUE(bytes) << bytes.error().text();
+    do_in("[ \"$(ls deep/er/still)\" = x ]");
 }
 
 TEST_F(Transfer, a_link_that_is_there_is_not_followed) {
