@@ -7,7 +7,7 @@
 #                                                     ▼
 #                                                  run/SUITE-ISA/
 
-readonly memory_mb=1536
+readonly memory_mb=${HRUNC_RIG_MEMORY:-1536}
 readonly boot_seconds=900
 
 run_dir() { echo "$run_root/$suite-$1"; }

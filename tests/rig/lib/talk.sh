@@ -86,6 +86,20 @@ verb_send() { # FROM TO PATH [DST]
     [[ $failed == no ]] || die "send: '$src' did not get from $suite-$from to '$dst' in $suite-$to"
 }
 
+# A connection to HERE is one from the guest; where nothing listens there, it ends at once.
+verb_forward() { # ISA [ADDRESS:]PORT HERE
+    local options to=$2 here=$3
+    need_up "$1"
+    [[ $to == *:* ]] || to=127.0.0.1:$to
+    [[ $here == /* ]] || here=127.0.0.1:$here
+    mapfile -t options < <(ssh_options "$1")
+    # An earlier one to the same place would stay, without its socket.
+    ssh "${options[@]}" -O cancel -L "$here:$to" root@127.0.0.1 2>/dev/null || :
+    [[ $here != /* ]] || rm -f "$here"
+    ssh "${options[@]}" -O forward -L "$here:$to" root@127.0.0.1 2>/dev/null ||
+        die "forward: '$here' cannot be made to lead to $to of $suite-$1"
+}
+
 verb_image() { # NAME ISA
     need_up "$2"
     guest_ssh "$2" "$(quoted rig-image "$1")" </dev/null
