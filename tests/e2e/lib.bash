@@ -87,6 +87,35 @@ e2e_up() {
     done
 }
 
+# built_example NAME: examples/NAME, built, which $work/example-NAME leads to. It is kept under a key of all that it is made of.
+built_example() {
+    local name=$1 key built
+    key=$(cd "$root" && { git ls-files -s examples/lib.sh "examples/$name" popcorn && git diff HEAD -- examples/lib.sh "examples/$name" popcorn; } | sha256sum | cut -c1-16)
+    built=${HRUNC_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/hrunc}/example-$name-$key
+    if [ ! -d "$built" ]; then
+        "$root/dev" toolchain >"$work/toolchain.log" 2>&1 || { cat "$work/toolchain.log" >&2 && return 1; }
+        rm -rf "$built.part"
+        "$root/examples/$name/build" "$built.part" >"$work/example-$name.log" 2>&1 || { tail "$work/example-$name.log" >&2 && return 1; }
+        rm -rf "$built.part/source"
+        mv "$built.part" "$built"
+    fi
+    ln -sfn "$built" "$work/example-$name"
+}
+
+# example NAME: examples/NAME is the image NAME:test in both guests.
+example() {
+    local name=$1 built isa file architecture
+    built_example "$name"
+    built=$(readlink "$work/example-$name")
+    for isa in x86-64 aarch64; do
+        [ "$(guest "$isa" cat "/run/example-$name" 2>/dev/null)" = "$built" ] && continue
+        for file in Dockerfile "$name-x86-64.tar" "$name-aarch64.tar"; do "$rig" put "$isa" "$built/$file" "/root/example-$name/$file"; done
+        architecture=$(case $isa in x86-64) echo amd64 ;; aarch64) echo arm64 ;; esac)
+        guest "$isa" docker build -q --build-arg "TARGETARCH=$architecture" -t "$name:test" "/root/example-$name" 2>&1
+        shell "$isa" "rm -r /root/example-$name && echo $built >/run/example-$name"
+    done
+}
+
 checkpoints() {
     guest "$1" docker inspect -f '/var/lib/docker/containers/{{.Id}}/checkpoints' "$2"
 }
@@ -132,6 +161,30 @@ nothing_left() {
 
 running() {
     [ "$(guest "$1" docker inspect -f '{{.State.Running}}' "$2")" = true ]
+}
+
+# shared_network NETNS: on both hosts a network for the container's address, which is the same on both; in the x86-64 guest, an interface
+# for clients, in a network namespace or, without one, beside the others.
+shared_network() {
+    local isa
+    for isa in x86-64 aarch64; do
+        guest "$isa" docker network create -d macvlan --subnet 10.77.0.0/24 --ip-range 10.77.0.64/26 -o parent=eth1 shared
+    done
+    shell x86-64 "set -e
+        ip netns add clients
+        ip link add link eth1 name clients0 type macvlan mode bridge
+        if [ -n '$1' ]; then ip link set clients0 netns clients; in='ip -n clients'; else in=ip; fi
+        \$in addr add 10.77.0.60/32 dev clients0
+        \$in link set clients0 up
+        \$in route add 10.77.0.64/26 dev clients0"
+}
+
+# unshare_network: what shared_network made is gone.
+unshare_network() {
+    local isa
+    for isa in x86-64 aarch64; do
+        shell "$isa" 'ip netns del clients 2>/dev/null; ip link del clients0 2>/dev/null; docker network rm -f shared >/dev/null 2>&1' || true
+    done
 }
 
 # What a finished operation must not leave on a host: prints anything that is there.

@@ -1,0 +1,188 @@
+# Redis, built out of Debian's source package, moves while clients use it.
+# shellcheck shell=bats disable=SC2154,SC2016
+# (variables of lib.bash; what stands between single quotes is for the guests)
+
+# HRUNC_REDIS_MOVES: how many moves in a row the clients see. HRUNC_REDIS_UNITS: which units of Redis' own test suite run while it moves
+# ("all": every one that can run against a server that is there already).
+
+setup_file() {
+    load lib.bash
+    e2e_up
+    example redis
+}
+
+setup() {
+    load lib.bash
+    remove box
+    rm -f "$work/stop"
+}
+
+teardown() {
+    touch "$work/stop"
+    [ -n "$BATS_TEST_COMPLETED" ] || "$rig" collect "$work/evidence/redis-$BATS_TEST_NUMBER" || true
+    remove box
+    unshare_network
+    for isa in x86-64 aarch64; do guest "$isa" rm -rf /var/lib/hrunc; done
+}
+
+# start_redis DOCKER-OPTIONS... -- REDIS-OPTIONS...
+start_redis() {
+    local options=() isa
+    while [ "$1" != -- ]; do options+=("$1"); shift; done
+    shift
+    guest x86-64 docker run -d --name box --runtime hrunc "${options[@]}" redis:test redis-server /etc/redis.conf "$@"
+    for isa in x86-64 aarch64; do "$rig" forward "$isa" 6379 "$work/redis-$isa"; done
+    wait_for 60 "Redis" answers x86-64
+}
+
+redis() { # ISA COMMAND...
+    "$work/example-redis/root/usr/local/bin/redis-cli_x86-64" -s "$work/redis-$1" "${@:2}"
+}
+
+answers() {
+    [ "$(redis "$1" PING 2>/dev/null)" = PONG ]
+}
+
+info() { # ISA FIELD
+    redis "$1" INFO | tr -d '\r' | sed -n "s/^$2://p"
+}
+
+is() { # VALUE COMMAND...
+    [ "$("${@:2}")" = "$1" ]
+}
+
+nothing_but_box() {
+    local isa
+    nothing_left
+    for isa in x86-64 aarch64; do
+        shell "$isa" '[ -z "$(find /var/lib/hrunc -mindepth 2 2>/dev/null)" ] && ! pgrep -x ssh'
+    done
+}
+
+@test "clients that write while it moves again and again lose no write, and neither does its append-only file" {
+    start_redis -p 127.0.0.1:6379:6379 --annotation org.hrunc.tcp=close -- --appendonly yes
+    "$root/tests/e2e/redis_clients" "$work/stop" "$work/redis-x86-64" "$work/redis-aarch64" >"$work/clients.json" 3>&- &
+    local clients=$! from=x86-64 to move length=0
+    for ((move = 1; move <= ${HRUNC_REDIS_MOVES:-20}; move++)); do
+        to=$(other_isa "$from")
+        echo "move $move, from $from"
+        guest "$from" hrunc migrate box "root@$to"
+        wait_for 60 "clients after move $move" grew "$to" "$length"
+        length=$(redis "$to" LLEN list:0)
+        from=$to
+    done
+    touch "$work/stop"
+    wait "$clients" || { cat "$work/clients.json" && return 1; }
+    jq . "$work/clients.json"
+    jq -e --argjson moves $((move - 1)) '.reconnects >= $moves' "$work/clients.json"
+    nothing_but_box
+
+    redis "$from" LRANGE list:0 0 -1 >"$work/list"
+    guest "$from" docker restart box
+    wait_for 60 "Redis, started afresh" answers "$from"
+    redis "$from" LRANGE list:0 0 -1 | diff "$work/list" -
+}
+
+# Whether the first client has written more than it had.
+grew() { # ISA LENGTH
+    local length
+    length=$(redis "$1" LLEN list:0 2>/dev/null) && [ "$length" -gt "$2" ]
+}
+
+@test "a running script, a background save and times to live go on after a move" {
+    start_redis -p 127.0.0.1:6379:6379 --annotation org.hrunc.tcp=close -- --save "" --rdb-key-save-delay 2000
+    local began remaining saved
+    redis x86-64 EVAL "for i = 1, 5000 do redis.call('set', 'key:' .. i, i) end" 0
+    redis x86-64 SET lasting 1 PX 600000
+    redis x86-64 SET passing 1 PX 60000
+    began=$(date +%s)
+    saved=$(redis x86-64 LASTSAVE)
+    redis x86-64 BGSAVE
+    is 1 info x86-64 rdb_bgsave_in_progress
+    redis x86-64 EVAL "local i = 0; while i < 100000000 do i = i + 1 end; redis.call('set', 'counted', i)" 0 >"$work/eval" 2>&1 3>&- &
+    wait_for 30 "a script that runs" busy x86-64
+
+    guest x86-64 hrunc migrate box root@aarch64
+    wait_for 300 "the script's end" is 100000000 redis aarch64 GET counted
+    wait_for 120 "the save's end" is 0 info aarch64 rdb_bgsave_in_progress
+    is ok info aarch64 rdb_last_bgsave_status
+    [ "$(redis aarch64 LASTSAVE)" -gt "$saved" ]
+    remaining=$((600 - ($(date +%s) - began)))
+    echo "time to live: $(redis aarch64 TTL lasting), expected $remaining"
+    [ "$(redis aarch64 TTL lasting)" -ge $((remaining - 3)) ]
+    [ "$(redis aarch64 TTL lasting)" -le $((remaining + 3)) ]
+    wait_for 60 "the end of a time to live" is 0 redis aarch64 EXISTS passing
+    [ $(($(date +%s) - began)) -ge 57 ]
+    # What was saved is what was there.
+    guest aarch64 docker restart box
+    wait_for 60 "Redis, started afresh" answers aarch64
+    is 5000 redis aarch64 GET key:5000
+}
+
+busy() {
+    redis "$1" PING 2>&1 | grep -q BUSY
+}
+
+@test "connected clients stay connected where the address moves along, and a blocked one gets its answer" {
+    shared_network clients
+    guest x86-64 docker run -d --name box --runtime hrunc --network shared --ip 10.77.0.70 --annotation org.hrunc.tcp=established redis:test
+    "$rig" put x86-64 "$root/tests/e2e/connected_clients" /root/connected_clients
+    shell x86-64 'rm -f /root/connected
+        ip netns exec clients python3 /root/connected_clients 10.77.0.70 >/root/connected 2>&1 </dev/null &'
+    wait_for 60 "connected clients" connected 100
+    local from to count
+    for from in x86-64 aarch64; do
+        to=$(other_isa "$from")
+        guest "$from" hrunc migrate box "root@$to"
+        count=$(answered)
+        wait_for 60 "answers from $to" connected $((count + 100))
+    done
+    shell x86-64 'touch /root/connected.stop'
+    wait_for 60 "the blocked client's answer" shell x86-64 'grep -q "^blocked: pushed$" /root/connected'
+    run shell x86-64 'cat /root/connected'
+    echo "$output" | tail -3
+    [[ $output == *"never lost"* ]]
+    nothing_but_box
+}
+
+answered() {
+    shell x86-64 'grep -o "^answers: [0-9]*" /root/connected | tail -n 1 | cut -d" " -f2'
+}
+
+connected() {
+    local count
+    count=$(answered) && [ "${count:-0}" -ge "$1" ]
+}
+
+@test "Redis' own test suite passes while the server moves" {
+    local suite=$work/suite units=(unit/type/incr unit/keyspace) unit words=() port moves=0 from=x86-64 to
+    shared_network ""
+    guest x86-64 docker run -d --name box --runtime hrunc --network shared --ip 10.77.0.70 --annotation org.hrunc.tcp=established \
+        redis:test redis-server /etc/redis.conf --enable-debug-command yes --enable-module-command yes --enable-protected-configs yes
+    port=$((20000 + RANDOM % 12000))
+    "$rig" forward x86-64 10.77.0.70:6379 "$port"
+    redis_source "$suite"
+    [ -z "${HRUNC_REDIS_UNITS-}" ] || read -ra units <<<"$HRUNC_REDIS_UNITS"
+    if [ "${units[0]}" != all ]; then for unit in "${units[@]}"; do words+=(--single "$unit"); done; fi
+    (cd "$suite" && TERM=dumb ./runtest --host 127.0.0.1 --port "$port" --clients 1 "${words[@]}") >"$work/suite.log" 2>&1 3>&- &
+    local runs=$!
+    while sleep 2 && kill -0 "$runs" 2>/dev/null; do
+        to=$(other_isa "$from")
+        guest "$from" hrunc migrate box "root@$to"
+        from=$to moves=$((moves + 1))
+    done
+    wait "$runs" || { tail -n 40 "$work/suite.log" && return 1; }
+    echo "$(grep -c '\[ok\]' "$work/suite.log") tests, $moves moves"
+    [ "$(grep -c '\[ok\]' "$work/suite.log")" -gt 20 ]
+    [ "$moves" -ge 1 ]
+}
+
+# Redis' source tree, as far as its test suite needs it, with the clients that the example has.
+redis_source() {
+    rm -rf "$1"
+    mkdir -p "$1"
+    tar xf "$(HRUNC_CACHE=${HRUNC_CACHE:-$HOME/.cache/hrunc} "$root/popcorn/libc/fetch-source" redis-server redis_7.0.15.orig.tar.gz \
+        4b1dc4ee6d622a09fff9c6777191209750fb5e5a725ef78ea012d6eef4c22982)" -C "$1" --strip-components=1
+    local name
+    for name in redis-server redis-cli redis-benchmark; do cp "$work/example-redis/root/usr/local/bin/${name}_x86-64" "$1/src/$name"; done
+}
