@@ -13,6 +13,7 @@ bench_needs() {
                 *) need python3-pycriu ;;
             esac ;;
         overhead) tests/rig/rig deps ;;
+        downtime) deps_tests; tests/rig/rig deps ;;
         toolchain | parking)
             need musl-dev tcl
             ./dev toolchain >"$logs/toolchain.log" 2>&1 || die "the toolchain was not built; see $logs/toolchain.log" ;;
