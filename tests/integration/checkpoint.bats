@@ -67,7 +67,7 @@ bundle() { # terminal
   "process": {
     "terminal": $1, "user": {"uid": 0, "gid": 0}, "cwd": "/", "env": ["PATH=/bin"],
     "args": ["/bin/busybox", "sh", "-c",
-      "trap 'exit 7' TERM; exec 3<> /fifo; i=0; while :; do i=\$((i + 1)); echo \$i > /count; read -t 0.05 -u 3 x; done"]
+      "trap 'exit 7' TERM; exec 3<> /fifo; i=0; while :; do i=\$((i + 1)); printf %09d \$i 1<> /count; read -t 0.05 -u 3 x; done"]
   },
   "mounts": [
     {"destination": "/proc", "type": "proc", "source": "proc"},
