@@ -311,7 +311,8 @@ nothing_is_left_of_the_container() {
 
 child_of() { # PID, words of a command line: its first child that was called so; nothing if there is none
     local child
-    for child in $(cat "/proc/$1/task/$1/children" 2> /dev/null); do
+    # Of all threads: any of runc's may have started it.
+    for child in $(cat "/proc/$1"/task/*/children 2> /dev/null); do
         { tr '\0' ' ' < "/proc/$child/cmdline" | grep -q -- "$2"; } 2> /dev/null && { echo "$child"; return 0; }
     done
     return 0
