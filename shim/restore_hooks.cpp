@@ -51,7 +51,8 @@ Result<void> RestoreHooks::find_store(criu_rpc::Options &options) {
     HRUNC_ASSIGN_IN(store_, oci::open_image_store(context().id), "image store");
     if (!store_)
         return Error(ErrorCode::kRefused, "the images of this checkpoint were kept apart from it, in " +
-                                              oci::in_quotes(oci::image_store(context().id)) + ", which is gone");
+                                              oci::in_quotes(oci::image_store(context().id)) +
+                                              ", which is gone: restore another checkpoint");
     // criu logs into its image directory unless it has another to work in.
     if (!options.has_work_dir_fd()) options.set_work_dir_fd(options.images_dir_fd());
     return use_images(options, *store_);
