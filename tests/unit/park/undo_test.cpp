@@ -35,9 +35,9 @@ INSTANTIATE_TEST_SUITE_P(Freezers, ParkUndo, ::testing::Values(Hierarchy::kVersi
 TEST_P(ParkUndo, OneThatNeverAnswersLetsAllRunOn) {
     Container container(GetParam(), "plain:stubborn:plain");
     ParkRequest request = container.request();
-    request.timeout = 500ms;
+    request.timeout = 3s;
     EXPECT_EQ(error_of(request),
-              "park the container: 1 of 3 processes did not reach a migration point within 500 ms: process 2 (" +
+              "park the container: 1 of 3 processes did not reach a migration point within 3000 ms: process 2 (" +
                   container.program() + ")");
     no_trace(container);
     EXPECT_FALSE(container.asked_to_freeze());
@@ -52,7 +52,7 @@ TEST_P(ParkUndo, APausedContainerIsPausedAgain) {
     Container container(GetParam(), "plain:stubborn");
     container.freeze();
     ParkRequest request = container.request();
-    request.timeout = 300ms;
+    request.timeout = 3s;
     EXPECT_TRUE(error_of(request).starts_with("park the container: 1 of 2 processes did not reach"));
     EXPECT_TRUE(container.frozen());
     no_trace(container);
@@ -94,9 +94,9 @@ TEST_P(ParkUndo, AProcessThatIsStoppedStaysStopped) {
     kill(pid, SIGSTOP);
     ASSERT_TRUE(wait_for([&] { return (*read_process(pid))->state == 'T'; }));
     ParkRequest request = container.request();
-    request.timeout = 200ms;
+    request.timeout = 3s;
     EXPECT_EQ(error_of(request),
-              "park the container: 1 of 2 processes did not reach a migration point within 200 ms: process 2 (" +
+              "park the container: 1 of 2 processes did not reach a migration point within 3000 ms: process 2 (" +
                   container.program() + ") (stopped by a signal)");
     no_trace(container);
     EXPECT_TRUE(wait_for([&] { return (*read_process(pid))->state == 'T'; }));
