@@ -140,7 +140,8 @@ Result<void> Relay::from_client() {
 Result<void> Relay::edit(Request &request) {
     HRUNC_TRY(take_descriptors(*request.mutable_opts()));
     if (request.type() == kDump) HRUNC_TRY(hooks_.before_dump(*request.mutable_opts()));
-    if (request.type() == kRestore) HRUNC_TRY(hooks_.before_restore(*request.mutable_opts()));
+    if (request.type() == kRestore)
+        HRUNC_TRY(hooks_.before_restore(*request.mutable_opts(), [this] { return client_is_gone(); }));
     if (request.type() == kDump || request.type() == kRestore) operation_ = request.type();
     return {};
 }

@@ -6,6 +6,8 @@
 // socket (SO_PEERCRED), which is the relay. So the relay takes copies and writes its own numbers.
 #pragma once
 
+#include <functional>
+
 #include "base/fd.h"
 #include "base/result.h"
 #include "criu-rpc/message.h"
@@ -21,7 +23,8 @@ class Hooks {
     // May edit the options; descriptors in them are the relay's own. An error refuses the request: the client gets
     // it as criu's answer, and criu never sees the request.
     virtual Result<void> before_dump(Options &options) = 0;
-    virtual Result<void> before_restore(Options &options) = 0;
+    // A hook that waits asks `client_is_gone` now and then: then nobody wants the restore any more.
+    virtual Result<void> before_restore(Options &options, const std::function<bool()> &client_is_gone) = 0;
     // Before criu's answer goes to the client. The container's tasks run on if it was no success, or if the dump was
     // to leave them running.
     virtual void after_dump(const Response &response) = 0;

@@ -8,14 +8,31 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <thread>
+
 #include "migrate/engine.h"
 #include "oci/fields.h"
+#include "oci/image_store.h"
 
 namespace hrunc::migrate {
 
 namespace {
 
 constexpr std::size_t kMaxNote = 64 << 10; // bytes
+constexpr std::chrono::milliseconds kLookEvery{5};
+
+bool is_there(const std::string &store, const char *name) {
+    return access((store + "/" + name).c_str(), F_OK) == 0;
+}
+
+bool is_parked(const std::string &store) {
+    return is_there(store, oci::kDescriptors);
+}
+
+bool is_complete(const std::string &store) {
+    return is_parked(store) && !is_there(store, oci::kIncomplete);
+}
 
 void close_all_but(int kept) {
     // Also the ends of pipes to programs of the parent: they are to see its end.
@@ -57,7 +74,12 @@ Result<std::optional<DumpNote>> read_note(const std::string &path) {
 
 } // namespace
 
-Result<void> dump(const JournalDirectory &directory, const std::string &container_id, const std::string &checkpoint) {
+Dump::Dump(Dump &&other) noexcept
+    : note_path_(std::move(other.note_path_)), store_(std::move(other.store_)), child_(std::exchange(other.child_, 0)) {
+}
+
+Result<Dump> Dump::start(const JournalDirectory &directory, const std::string &container_id,
+                         const std::string &checkpoint) {
     std::string note_path = directory.file("dump.json");
     if (unlink(note_path.c_str()) != 0 && errno != ENOENT) return Error::system("remove " + oci::in_quotes(note_path));
     HRUNC_ASSIGN(Fd lock, open_file(directory.file("dump.lock"), O_RDWR | O_CREAT, 0600));
@@ -66,10 +88,35 @@ Result<void> dump(const JournalDirectory &directory, const std::string &containe
     pid_t child = fork();
     if (child < 0) return Error::system("fork");
     if (child == 0) dump_in_child(lock.get(), note_path, container_id, checkpoint);
-    lock.reset(); // the child has it
-    while (waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
+    return Dump(note_path, oci::image_store(container_id), child); // the child has the lock
+}
+
+Result<void> Dump::until(bool (*reached)(const std::string &store)) {
+    while (!reached(store_)) {
+        if (child_ == 0) return Error(ErrorCode::kPeer, oci::in_quotes(store_) + " has no images of it");
+        if (waitpid(child_, nullptr, WNOHANG) == 0) {
+            std::this_thread::sleep_for(kLookEvery);
+            continue;
+        }
+        child_ = 0;
+        HRUNC_TRY(until_done());
     }
-    HRUNC_ASSIGN(std::optional<DumpNote> note, read_note(note_path));
+    return {};
+}
+
+Result<void> Dump::until_parked() {
+    return until(is_parked);
+}
+
+Result<void> Dump::until_complete() {
+    return until(is_complete);
+}
+
+Result<void> Dump::until_done() {
+    while (child_ != 0 && waitpid(child_, nullptr, 0) < 0 && errno == EINTR) {
+    }
+    child_ = 0;
+    HRUNC_ASSIGN(std::optional<DumpNote> note, read_note(note_path_));
     if (!note) return Error(ErrorCode::kPeer, "the process that made it was killed");
     return note->done ? Result<void>() : Error(ErrorCode::kPeer, note->error);
 }

@@ -4,16 +4,39 @@
 // it.
 #pragma once
 
+#include <sys/types.h>
+
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "base/result.h"
 #include "migrate/journal.h"
 
 namespace hrunc::migrate {
 
-// Makes the checkpoint, and waits. Interrupts do not count meanwhile.
-Result<void> dump(const JournalDirectory &directory, const std::string &container_id, const std::string &checkpoint);
+class Dump {
+  public:
+    // The container has an image store (oci/image_store.h) for it.
+    static Result<Dump> start(const JournalDirectory &directory, const std::string &container_id,
+                              const std::string &checkpoint);
+    Dump(Dump &&other) noexcept;
+    Dump &operator=(Dump &&) = delete;
+    ~Dump() = default; // it goes on without this object
+
+    // Each waits for the next point; interrupts do not count meanwhile. An error if Docker has failed before.
+    Result<void> until_parked();   // the container stands still
+    Result<void> until_complete(); // its images are complete, and it has ended
+    Result<void> until_done();     // Docker has its checkpoint, too
+
+  private:
+    Dump(std::string note_path, std::string store, pid_t child)
+        : note_path_(std::move(note_path)), store_(std::move(store)), child_(child) {}
+    Result<void> until(bool (*reached)(const std::string &store));
+
+    std::string note_path_, store_;
+    pid_t child_;
+};
 
 struct DumpNote {
     bool done = false;

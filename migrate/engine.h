@@ -20,6 +20,12 @@ class Engine {
     explicit Engine(Host host) : host_(std::move(host)) {}
 
     const Host &host() const { return host_; }
+    // Another way to the same daemon, for a call beside this one's.
+    Engine another() const {
+        Engine engine(host_);
+        engine.prefix_ = prefix_;
+        return engine;
+    }
 
     // The API version of all later calls, as "1.41".
     void use_version(const std::string &version) { prefix_ = "/v" + version; }

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
 #include <memory>
@@ -143,8 +144,11 @@ Result<void> JournalDirectory::write(const Journal &journal) const {
 }
 
 Result<void> JournalDirectory::remove() {
-    // The journal first: what is left without it is nothing to undo.
-    for (const char *name : {"journal.json", "dump.json", "dump.lock", "ssh", "lock"})
+    HRUNC_ASSIGN(std::vector<std::string> names, list(path_)); // also what a killed process was writing
+    // The journal first: what is left without it is nothing to undo. The lock last.
+    std::stable_partition(names.begin(), names.end(), [](const std::string &name) { return name == "journal.json"; });
+    std::stable_partition(names.begin(), names.end(), [](const std::string &name) { return name != "lock"; });
+    for (const std::string &name : names)
         if (unlink(file(name).c_str()) != 0 && errno != ENOENT)
             return Error::system("remove " + oci::in_quotes(file(name)));
     if (rmdir(path_.c_str()) != 0) return Error::system("remove " + oci::in_quotes(path_));

@@ -7,15 +7,18 @@
 #include <array>
 #include <chrono>
 #include <cstdio>
+#include <future>
 #include <optional>
 
 #include "migrate/checks.h"
 #include "migrate/container.h"
 #include "migrate/dump.h"
 #include "migrate/engine.h"
+#include "migrate/image_gate.h"
 #include "migrate/journal.h"
 #include "migrate/settle.h"
 #include "migrate/transfer.h"
+#include "migrate/tree_state.h"
 #include "oci/fields.h"
 #include "oci/image_store.h"
 
@@ -68,9 +71,14 @@ class Migration {
     Result<void> send_image();
     Result<void> move();
     Result<void> create_target();
-    Result<void> dump_source();
-    Result<void> send_all();
-    Result<void> add_volumes(std::vector<Parcel> &parcels) const;
+    Result<void> prepare_target();
+    Result<std::vector<Parcel>> files() const;
+    Result<void> send_files(const std::string &act, Origin origin);
+    Result<void> open_gate();
+    void begin_restore();
+    void withdraw_restore();
+    Result<Dump> begin_dump();
+    Result<void> send_images();
     Result<void> start_target();
     Result<void> enter(Phase phase);
     Result<Report> settled(const Error &error);
@@ -86,7 +94,11 @@ class Migration {
     Host there_ = Host::at(request_.host, request_.port, directory_.file("ssh"));
     Engine source_{here_}, target_{there_};
     Findings findings_;
-    std::optional<Container> created_; // there
+    std::optional<Container> created_;        // there
+    std::vector<Parcel> files_;               // beside the images: the layer, and the volumes
+    std::optional<std::uint64_t> files_sent_; // the state in which they were sent
+    std::optional<ImageGate> gate_;           // there
+    std::future<Result<void>> restored_;      // valid while Docker there is at the restore
     Journal journal_;
     Report report_;
 };
@@ -142,22 +154,12 @@ Result<void> Migration::create_target() {
     return {};
 }
 
-Result<void> Migration::dump_source() {
-    progress_("checkpointing", 0);
-    HRUNC_ASSIGN(std::string policy, oci::text_at(container_.restart_policy, "Name"));
-    if (!policy.empty() && policy != "no")
-        HRUNC_TRY(
-            source_.call("POST", "/containers/" + container_.id + "/update", {{"RestartPolicy", {{"Name", "no"}}}}));
-    HRUNC_TRY(enter(Phase::kDumping));
-    HRUNC_TRY(make_image_store(source_, container_.id));
-    auto start = std::chrono::steady_clock::now();
-    HRUNC_TRY_IN(dump(directory_, container_.id, journal_.checkpoint), "checkpoint");
-    report_.dump = seconds_since(start);
-    return enter(Phase::kDumped);
-}
-
-// Into the volumes that the target's container has at the same places.
-Result<void> Migration::add_volumes(std::vector<Parcel> &parcels) const {
+// The layer, and the volumes into those that the target's container has at the same places.
+Result<std::vector<Parcel>> Migration::files() const {
+    HRUNC_ASSIGN_IN(std::string here, layer_directory(container_, findings_.source.docker_root), here_.where());
+    HRUNC_ASSIGN_IN(std::string there, layer_directory(*created_, findings_.target.docker_root), there_.where());
+    std::vector<Parcel> parcels{{here, there, Into::kEmptied}};
+    if (!request_.volumes) return parcels;
     for (const Volume &volume : container_.volumes) {
         const Volume *place = nullptr;
         for (const Volume &one : created_->volumes)
@@ -167,43 +169,114 @@ Result<void> Migration::add_volumes(std::vector<Parcel> &parcels) const {
                                                   there_.where() + " where Docker keeps volumes");
         parcels.push_back({volume.source, place->source, Into::kEmptied});
     }
+    return parcels;
+}
+
+std::vector<std::string> origins(const std::vector<Parcel> &parcels) {
+    std::vector<std::string> directories;
+    for (const Parcel &parcel : parcels) directories.push_back(parcel.from);
+    return directories;
+}
+
+Result<void> Migration::send_files(const std::string &act, Origin origin) {
+    progress_(act, 0);
+    files_sent_ = state_of_trees(origins(files_));
+    HRUNC_ASSIGN(std::uint64_t bytes, send_directories(files_, origin, there_, counter(act)));
+    report_.sent_bytes += bytes;
     return {};
 }
 
-Result<void> Migration::send_all() {
-    const std::string &root_here = findings_.source.docker_root, &root_there = findings_.target.docker_root;
-    HRUNC_ASSIGN_IN(std::string layer_here, layer_directory(container_, root_here), here_.where());
-    HRUNC_ASSIGN_IN(std::string layer_there, layer_directory(*created_, root_there), there_.where());
-    std::vector<Parcel> parcels{
-        {checkpoint_directory(container_, root_here, journal_.checkpoint),
-         checkpoint_directory(*created_, root_there, journal_.checkpoint), Into::kNew},
-        {oci::image_store(container_.id), oci::image_store(created_->id), Into::kRenewed},
-        {layer_here, layer_there, Into::kExisting},
-    };
-    if (request_.volumes) HRUNC_TRY(add_volumes(parcels));
-    std::string act = "sending the checkpoint and files";
+Result<void> Migration::open_gate() {
+    std::string checkpoint = checkpoint_directory(*created_, findings_.target.docker_root, journal_.checkpoint);
+    HRUNC_ASSIGN(ImageGate gate, ImageGate::make(there_, created_->id, checkpoint));
+    gate_.emplace(std::move(gate));
+    return {};
+}
+
+// Docker there is asked for the restore, and comes as far as it can without images.
+void Migration::begin_restore() {
+    restored_ = std::async(std::launch::async, [engine = target_.another(), id = journal_.target_id,
+                                                checkpoint = journal_.checkpoint]() mutable {
+        return restore(engine, id, checkpoint, Patience::kKnownHiccups);
+    });
+}
+
+// What began too early ends, without a trace.
+void Migration::withdraw_restore() {
+    gate_.reset();
+    if (restored_.valid()) static_cast<void>(restored_.get().ok());
+}
+
+// All that can be done there while the container runs here.
+Result<void> Migration::prepare_target() {
+    HRUNC_ASSIGN(files_, files());
+    sync_trees(origins(files_));
+    HRUNC_TRY(send_files("sending files ahead", Origin::kInUse));
+    HRUNC_TRY(open_gate());
+    // Docker there mounts the layer when it begins: after that, nothing more can come into it.
+    if (!files_sent_ || state_of_trees(origins(files_)) != files_sent_) return {};
+    progress_("preparing the restore", 0);
+    begin_restore();
+    for (;;) {
+        if (restored_.wait_for(std::chrono::milliseconds(50)) == std::future_status::ready) {
+            HRUNC_TRY_IN(restored_.get(), "restore");
+            return Error(ErrorCode::kPeer, "restore: it did not wait for the images: is hrunc there as old as here?");
+        }
+        HRUNC_ASSIGN(bool awaited, gate_->is_awaited());
+        if (awaited) return {};
+    }
+}
+
+Result<Dump> Migration::begin_dump() {
+    progress_("checkpointing", 0);
+    HRUNC_ASSIGN(std::string policy, oci::text_at(container_.restart_policy, "Name"));
+    if (!policy.empty() && policy != "no")
+        HRUNC_TRY(
+            source_.call("POST", "/containers/" + container_.id + "/update", {{"RestartPolicy", {{"Name", "no"}}}}));
+    HRUNC_TRY(enter(Phase::kDumping));
+    HRUNC_TRY(make_image_store(source_, container_.id));
+    return Dump::start(directory_, container_.id, journal_.checkpoint);
+}
+
+Result<void> Migration::send_images() {
+    std::string act = "sending the checkpoint";
     progress_(act, 0);
-    HRUNC_ASSIGN(report_.sent_bytes, send_directories(parcels, there_, counter(act)));
+    std::vector<Parcel> parcels{{oci::image_store(container_.id), oci::image_store(created_->id), Into::kExisting}};
+    HRUNC_ASSIGN(std::uint64_t bytes, send_directories(parcels, Origin::kStill, there_, counter(act)));
+    report_.sent_bytes += bytes;
     return {};
 }
 
 Result<void> Migration::start_target() {
     progress_("restoring", 0);
-    auto start = std::chrono::steady_clock::now();
     HRUNC_TRY(enter(Phase::kStarting));
-    HRUNC_TRY_IN(restore(target_, journal_.target_id, journal_.checkpoint, Patience::kKnownHiccups), "restore");
-    report_.restore = seconds_since(start);
+    HRUNC_TRY(gate_->open());
+    if (!restored_.valid()) begin_restore();
+    HRUNC_TRY_IN(restored_.get(), "restore");
     return {};
 }
 
 Result<void> Migration::move() {
     HRUNC_TRY(create_target());
+    HRUNC_TRY(prepare_target());
     auto start = std::chrono::steady_clock::now();
-    HRUNC_TRY(dump_source());
+    HRUNC_ASSIGN(Dump dump, begin_dump());
+    HRUNC_TRY_IN(dump.until_parked(), "checkpoint");
+    // From here on nothing changes any more.
+    if (!files_sent_ || state_of_trees(origins(files_)) != files_sent_) {
+        withdraw_restore();
+        HRUNC_TRY(send_files("sending changed files", Origin::kStill));
+        HRUNC_TRY(open_gate());
+    }
+    HRUNC_TRY_IN(dump.until_complete(), "checkpoint");
+    report_.dump = seconds_since(start);
+    HRUNC_TRY(enter(Phase::kDumped));
     auto dumped = std::chrono::steady_clock::now();
-    HRUNC_TRY(send_all());
+    HRUNC_TRY(send_images());
     report_.send = seconds_since(dumped);
+    auto sent = std::chrono::steady_clock::now();
     HRUNC_TRY(start_target());
+    report_.restore = seconds_since(sent);
     report_.down = seconds_since(start);
     HRUNC_TRY(verify_running(target_, journal_.target_id));
     return enter(Phase::kStarted);
@@ -211,6 +284,7 @@ Result<void> Migration::move() {
 
 // After a failure: an error that says where the container runs now, or a report if it was moved all the same.
 Result<Report> Migration::settled(const Error &error) {
+    withdraw_restore();
     Result<Settled> end = settle(directory_, journal_, source_, target_);
     if (!end)
         return Error(error.code(), error.text() + "\nnot undone: " + end.error().text() +

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <optional>
 
 namespace hrunc::migrate {
@@ -18,7 +19,7 @@ constexpr std::size_t kMaxComplaint = 4096; // bytes
 constexpr int kLookUpEvery = 200;           // milliseconds between looks for an interrupt
 
 volatile sig_atomic_t interrupt_seen = 0;
-int disregarded = 0; // scopes in which an interrupt does not count
+std::atomic<int> disregarded = 0; // scopes in which an interrupt does not count
 
 void note_interrupt(int) {
     interrupt_seen = 1;

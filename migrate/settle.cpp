@@ -36,11 +36,13 @@ Result<Seen> look_at(Engine &engine, const std::string &id) {
 }
 
 Result<void> remove_target(const Journal &journal, Engine &target) {
+    // First the store: a restore that waits for it ends then, and Docker can remove the container.
+    if (!journal.target_id.empty()) HRUNC_TRY(remove_image_store(target, journal.target_id));
     // While its id is not known, it has the name that nobody else uses.
     const std::string &name = journal.target_id.empty() ? journal.temporary_name : journal.target_id;
     HRUNC_TRY(target.find("DELETE", container_path(name) + "?force=1&v=1"));
     for (const std::string &volume : journal.volumes) HRUNC_TRY(target.find("DELETE", "/volumes/" + volume));
-    return journal.target_id.empty() ? Result<void>() : remove_image_store(target, journal.target_id);
+    return {};
 }
 
 Result<void> set_restart_policy(Engine &engine, const std::string &id, const Json &policy) {
@@ -153,12 +155,16 @@ Result<void> make_image_store(const Engine &engine, const std::string &id) {
 }
 
 Result<void> remove_image_store(const Engine &engine, const std::string &id) {
-    HRUNC_TRY_IN(output_of(engine.host().command("rm -rf " + shell_word(oci::image_store(id))), kMaxChatter),
-                 engine.host().where());
+    // Under its name it is complete or not: a restore that waits for it must not find it without this or that.
+    std::string store = shell_word(oci::image_store(id)), gone = shell_word(oci::image_store(id) + ".gone");
+    std::string script =
+        "rm -rf " + gone + " && if [ -e " + store + " ]; then mv " + store + " " + gone + " && rm -rf " + gone + "; fi";
+    HRUNC_TRY_IN(output_of(engine.host().command(script), kMaxChatter), engine.host().where());
     return {};
 }
 
 Result<void> finish(JournalDirectory &directory, const Journal &journal, Engine &source, Engine &target) {
+    HRUNC_TRY(wait_for_dump(directory)); // Docker may still be at its own part of the checkpoint
     HRUNC_ASSIGN(Seen there, look_at(target, journal.target_id));
     HRUNC_TRY(remove_image_store(target, journal.target_id));
     HRUNC_TRY(remove_image_store(source, journal.source_id));

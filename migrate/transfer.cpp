@@ -12,18 +12,8 @@ constexpr const char *kTarOptions =
     "--xattrs-exclude='trusted.overlay.uuid' ";
 
 std::string preparation(const Parcel &parcel) {
-    std::string word = shell_word(parcel.to);
-    switch (parcel.into) {
-    case Into::kNew:
-        return "mkdir -m 700 " + word;
-    case Into::kRenewed:
-        return "(umask 077; rm -rf " + word + " && mkdir -p " + word + ")";
-    case Into::kExisting:
-        return "(cd " + word + ")";
-    case Into::kEmptied:
-        return "(cd " + word + " && find . -mindepth 1 -delete)";
-    }
-    return "false";
+    return "(cd " + shell_word(parcel.to) + (parcel.into == Into::kEmptied ? " && find . -mindepth 1 -delete" : "") +
+           ")";
 }
 
 // As text that sed's basic regular expressions, or their replacements, take as it is.
@@ -50,8 +40,9 @@ std::string name_of(std::size_t number) {
 
 } // namespace
 
-Result<std::uint64_t> send_directories(const std::vector<Parcel> &parcels, const Host &target, const Counter &counter) {
-    std::string prepare, pack = "exec tar -c -C / -I 'zstd -q -1 -T0' --sparse ", names = "--";
+Result<std::uint64_t> send_directories(const std::vector<Parcel> &parcels, Origin origin, const Host &target,
+                                       const Counter &counter) {
+    std::string prepare, pack = "tar -c -C / -I 'zstd -q -1 -T0' --sparse ", names = "--";
     std::string unpack = "exec tar -x -C / -I 'zstd -q -d' -p --same-owner ";
     for (std::size_t number = 0; number < parcels.size(); ++number) {
         std::string from = parcels[number].from.substr(1);
@@ -60,6 +51,8 @@ Result<std::uint64_t> send_directories(const std::vector<Parcel> &parcels, const
         unpack += renaming(name_of(number), parcels[number].to.substr(1));
         names += " " + shell_word(from);
     }
+    // tar's exit code 1: a file has changed while it was read, or has gone.
+    if (origin == Origin::kInUse) names += "; [ $? -le 1 ]";
     HRUNC_ASSIGN_IN(std::uint64_t bytes,
                     run_joined(Host::here().command(pack + kTarOptions + names),
                                target.command(prepare + unpack + kTarOptions), counter),

@@ -8,6 +8,8 @@ namespace hrunc::shim {
 Result<void> DumpHooks::before_dump(criu_rpc::Options &options) {
     Result<void> ready = prepare(options);
     if (ready) ready = park(options);
+    if (ready) ready = tell_of_the_park();
+    if (!ready && park_) release();
     if (!ready) return refused(std::move(ready).error());
     criu_begins();
     return {};
@@ -18,6 +20,8 @@ Result<void> DumpHooks::prepare(criu_rpc::Options &options) {
     HRUNC_ASSIGN_IN(store_, oci::open_image_store(context().id), "image store");
     if (!store_) return {};
     // Before the dump: afterwards it is too late for an error.
+    HRUNC_ASSIGN(filling_, oci::Filling::begin(*store_));
+    engines_images_ = images();
     HRUNC_TRY(write_file_atomically(images() + "/" + oci::kImageStoreNote, "", 0600));
     return use_images(options, *store_);
 }
@@ -42,11 +46,20 @@ Result<void> DumpHooks::park(const criu_rpc::Options &options) {
     return {};
 }
 
+// The container stands still; whoever made the store can do with its files what he has to.
+Result<void> DumpHooks::tell_of_the_park() const {
+    if (!store_) return {};
+    return oci::keep_descriptors(engines_images_, images());
+}
+
 void DumpHooks::after_dump(const criu_rpc::Response &response) {
     criu_ends();
     if (response.success()) {
         Result<void> described = write_manifest(images(), manifest_);
         if (!described) log(LogLevel::kWarning, "describe the checkpoint: " + described.error().text());
+        if (filling_)
+            if (Result<void> complete = filling_->end(*store_); !complete)
+                log(LogLevel::kWarning, complete.error().text());
     }
     // Tasks that were dumped for good are gone; then what is left to do is the cgroup.
     release();

@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "oci/image_store.h"
 #include "shim/manifest.h"
 #include "shim/operation_hooks.h"
 #include "shim/park.h"
@@ -23,7 +24,12 @@ class DumpHooks : public OperationHooks {
     Result<void> park(const criu_rpc::Options &options);
     void release();
 
-    std::optional<Fd> store_; // see oci/image_store.h
+    Result<void> tell_of_the_park() const;
+
+    // See oci/image_store.h.
+    std::optional<Fd> store_;
+    std::optional<oci::Filling> filling_;
+    std::string engines_images_; // the image directory that runc named, where there is a store
     std::optional<Park> park_;
     Manifest manifest_;
 };

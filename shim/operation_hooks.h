@@ -19,7 +19,7 @@ class OperationHooks : public criu_rpc::Hooks {
 
     void version(const criu_rpc::Version &version) override;
     Result<void> before_dump(criu_rpc::Options &) override { return {}; }
-    Result<void> before_restore(criu_rpc::Options &) override { return {}; }
+    Result<void> before_restore(criu_rpc::Options &, const std::function<bool()> &) override { return {}; }
     void after_dump(const criu_rpc::Response &) override {}
     void after_restore(const criu_rpc::Response &) override {}
     void ended_without_answer() override {}

@@ -25,10 +25,26 @@ std::string cgroup_of(const std::vector<Membership> &criu) {
     return "";
 }
 
+// Runc's own stdio under the names that the images have for it, where runc had only oci::kDescriptorsToCome.
+void name_descriptors(criu_rpc::Options &options, const std::vector<std::string> &names) {
+    auto *inherited = options.mutable_inherit_fd();
+    for (int at = inherited->size() - 1; at >= 0; --at) {
+        criu_rpc::InheritedDescriptor &one = *inherited->Mutable(at);
+        for (std::size_t number = 0; number < 3; ++number) {
+            if (one.key() != "pipe:[hrunc-" + std::to_string(number) + "]") continue;
+            if (number < names.size() && names[number].find("pipe:") != std::string::npos)
+                one.set_key(names[number]);
+            else
+                inherited->DeleteSubrange(at, 1);
+            break;
+        }
+    }
+}
+
 } // namespace
 
-Result<void> RestoreHooks::before_restore(criu_rpc::Options &options) {
-    Result<void> ready = prepare(options);
+Result<void> RestoreHooks::before_restore(criu_rpc::Options &options, const std::function<bool()> &client_is_gone) {
+    Result<void> ready = prepare(options, client_is_gone);
     if (!ready) {
         run().remove_images();
         return refused(std::move(ready).error());
@@ -37,22 +53,28 @@ Result<void> RestoreHooks::before_restore(criu_rpc::Options &options) {
     return {};
 }
 
-Result<void> RestoreHooks::prepare(criu_rpc::Options &options) {
+Result<void> RestoreHooks::prepare(criu_rpc::Options &options, const std::function<bool()> &client_is_gone) {
     HRUNC_TRY(begin(options));
     HRUNC_TRY(note_cgroup());
-    HRUNC_TRY(find_store(options));
+    HRUNC_TRY(find_store(options, client_is_gone));
     HRUNC_ASSIGN(recode::Host host, recode::this_host());
     HRUNC_ASSIGN(recode::Needs needs, recode::examine(images(), host));
     return needs.recode ? recode(options) : Result<void>();
 }
 
-Result<void> RestoreHooks::find_store(criu_rpc::Options &options) {
+Result<void> RestoreHooks::find_store(criu_rpc::Options &options, const std::function<bool()> &client_is_gone) {
     if (access((images() + "/" + oci::kImageStoreNote).c_str(), F_OK) != 0) return {};
     HRUNC_ASSIGN_IN(store_, oci::open_image_store(context().id), "image store");
     if (!store_)
         return Error(ErrorCode::kRefused, "the images of this checkpoint were kept apart from it, in " +
                                               oci::in_quotes(oci::image_store(context().id)) +
                                               ", which is gone: restore another checkpoint");
+    {
+        Step step("waiting for the images");
+        HRUNC_TRY_IN(oci::wait_for_images(*store_, context().id, client_is_gone), "image store");
+    }
+    HRUNC_ASSIGN_IN(std::vector<std::string> descriptors, oci::read_descriptors(*store_), "image store");
+    name_descriptors(options, descriptors);
     // criu logs into its image directory unless it has another to work in.
     if (!options.has_work_dir_fd()) options.set_work_dir_fd(options.images_dir_fd());
     return use_images(options, *store_);

@@ -15,13 +15,13 @@ class RestoreHooks : public OperationHooks {
     RestoreHooks(const RunDirectory &run, const Context &context, pid_t criu)
         : OperationHooks(run, context), criu_(criu) {}
 
-    Result<void> before_restore(criu_rpc::Options &options) override;
+    Result<void> before_restore(criu_rpc::Options &options, const std::function<bool()> &client_is_gone) override;
     void after_restore(const criu_rpc::Response &response) override;
     void ended_without_answer() override;
 
   private:
-    Result<void> prepare(criu_rpc::Options &options);
-    Result<void> find_store(criu_rpc::Options &options);
+    Result<void> prepare(criu_rpc::Options &options, const std::function<bool()> &client_is_gone);
+    Result<void> find_store(criu_rpc::Options &options, const std::function<bool()> &client_is_gone);
     Result<void> recode(criu_rpc::Options &options);
     Result<void> note_cgroup();
 

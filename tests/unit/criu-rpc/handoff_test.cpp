@@ -15,7 +15,7 @@ namespace {
 class NoHooks : public Hooks {
   public:
     Result<void> before_dump(Options &) override { return {}; }
-    Result<void> before_restore(Options &) override { return {}; }
+    Result<void> before_restore(Options &, const std::function<bool()> &) override { return {}; }
     void after_dump(const Response &) override {}
     void after_restore(const Response &) override {}
     void ended_without_answer() override {}

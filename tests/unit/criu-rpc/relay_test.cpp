@@ -29,7 +29,7 @@ class RecordingHooks : public Hooks {
         options.set_tcp_established(true);
         return {};
     }
-    Result<void> before_restore(Options &options) override {
+    Result<void> before_restore(Options &options, const std::function<bool()> &) override {
         calls.push_back("before_restore");
         if (during) during();
         if (!refusal.empty()) return Error(ErrorCode::kRefused, refusal);

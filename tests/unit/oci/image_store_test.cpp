@@ -6,6 +6,8 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <thread>
 
 namespace hrunc::oci {
 namespace {
@@ -59,6 +61,80 @@ TEST_F(ImageStore, IsNoSymbolicLinkAndNoFile) {
 
 TEST_F(ImageStore, IsOfAnIdThatIsOnePathComponent) {
     for (const char *id : {"", ".", "..", "../abc", "a/b"}) EXPECT_FALSE(open_image_store(id).ok()) << id;
+}
+
+class ImagesToCome : public ImageStore {
+  protected:
+    void SetUp() override {
+        ImageStore::SetUp();
+        ASSERT_EQ(mkdir(image_store("abc").c_str(), 0700), 0);
+        Result<std::optional<Fd>> opened = open_image_store("abc");
+        ASSERT_TRUE(opened.ok() && opened->has_value());
+        store_ = std::move(**opened);
+    }
+    std::string waited(const std::function<bool()> &given_up = [] { return false; }) const {
+        Result<void> result = wait_for_images(store_, "abc", given_up);
+        return result ? "complete" : result.error().text();
+    }
+    bool is_there(const char *name) const { return access((image_store("abc") + "/" + name).c_str(), F_OK) == 0; }
+    Fd store_;
+};
+
+TEST_F(ImagesToCome, AreWaitedForUntilTheyAreComplete) {
+    EXPECT_EQ(waited(), "complete");
+    Result<Filling> filling = Filling::begin(store_);
+    ASSERT_TRUE(filling.ok());
+    std::thread filler([&] {
+        while (!is_there(kAwaited)) std::this_thread::yield();
+        std::ofstream(image_store("abc") + "/last.img") << "image";
+        ASSERT_TRUE(filling->end(store_).ok());
+    });
+    EXPECT_EQ(waited(), "complete");
+    EXPECT_TRUE(is_there("last.img"));
+    filler.join();
+    EXPECT_EQ(waited(), "complete");
+}
+
+TEST_F(ImagesToCome, DoNotComeWhereNobodyFillsTheStore) {
+    {
+        ASSERT_TRUE(Filling::begin(store_).ok());
+    }
+    EXPECT_NE(waited().find("nobody fills it any more"), std::string::npos);
+}
+
+TEST_F(ImagesToCome, DoNotComeIntoAStoreThatIsRemoved) {
+    Result<Filling> filling = Filling::begin(store_);
+    ASSERT_TRUE(filling.ok());
+    std::thread remover([&] {
+        while (!is_there(kAwaited)) std::this_thread::yield();
+        std::filesystem::rename(image_store("abc"), image_store("abc") + ".gone");
+        std::filesystem::remove_all(image_store("abc") + ".gone");
+    });
+    EXPECT_NE(waited().find("was removed"), std::string::npos);
+    remover.join();
+}
+
+TEST_F(ImagesToCome, AreNotWaitedForByWhoHasGivenUp) {
+    Result<Filling> filling = Filling::begin(store_);
+    ASSERT_TRUE(filling.ok());
+    EXPECT_NE(waited([] { return true; }).find("given up"), std::string::npos);
+}
+
+TEST_F(ImagesToCome, AreFilledInByOneAlone) {
+    Result<Filling> filling = Filling::begin(store_);
+    ASSERT_TRUE(filling.ok());
+    EXPECT_FALSE(Filling::begin(store_).ok());
+}
+
+TEST_F(ImagesToCome, SayWhatTheStdioWas) {
+    EXPECT_TRUE(read_descriptors(store_)->empty());
+    std::ofstream(root_ + "/descriptors.json") << R"(["/dev/null","pipe:[12]","pipe:[13]"])";
+    ASSERT_TRUE(keep_descriptors(root_, image_store("abc")).ok());
+    EXPECT_EQ(*read_descriptors(store_), (std::vector<std::string>{"/dev/null", "pipe:[12]", "pipe:[13]"}));
+    for (const char *hostile : {"", "{}", "[1]", R"(["a","b","c","d"])", "[["}) {
+        std::ofstream(image_store("abc") + "/descriptors.json") << hostile;
+        EXPECT_FALSE(read_descriptors(store_).ok()) << hostile;
+    }
 }
 
 } // namespace

@@ -1,0 +1,76 @@
+#include "migrate/image_gate.h"
+
+#include <array>
+
+#include "oci/image_store.h"
+
+namespace hrunc::migrate {
+
+namespace {
+
+constexpr std::size_t kMaxLine = 4096; // bytes
+
+std::string script(const std::string &store, const std::string &checkpoint) {
+    std::string incomplete = oci::kIncomplete, note = shell_word(checkpoint + "/" + oci::kImageStoreNote),
+                descriptors = shell_word(checkpoint + "/" + oci::kDescriptors);
+    return "umask 077\n"
+           "rm -rf " +
+           shell_word(store) + " && mkdir -p " + shell_word(store) + " " + shell_word(checkpoint) + " && cd " +
+           shell_word(store) + " && : >" + incomplete + " && exec 9<" + incomplete + " && flock -n 9 && : >" + note +
+           " && echo " + shell_word(oci::kDescriptorsToCome) + " >" + descriptors +
+           " || exit\n"
+           "echo ready\n"
+           "while read -r word; do\n"
+           "    case $word in\n"
+           "        look) if [ -e " +
+           oci::kAwaited +
+           " ]; then echo awaited; else echo not yet; fi ;;\n"
+           "        open) rm " +
+           incomplete +
+           " && echo open; exit ;;\n"
+           "    esac\n"
+           "done\n";
+}
+
+} // namespace
+
+Result<ImageGate> ImageGate::make(const Host &host, const std::string &container_id, const std::string &checkpoint) {
+    HRUNC_ASSIGN(Peer shell, Peer::start(host.command(script(oci::image_store(container_id), checkpoint))));
+    ImageGate gate(std::move(shell));
+    HRUNC_ASSIGN(std::string answer, gate.ask(""));
+    if (answer != "ready") return Error(ErrorCode::kPeer, "image store " + host.where() + ": " + answer);
+    return gate;
+}
+
+Result<bool> ImageGate::is_awaited() {
+    HRUNC_ASSIGN(std::string answer, ask("look\n"));
+    return answer == "awaited";
+}
+
+Result<void> ImageGate::open() {
+    HRUNC_ASSIGN(std::string answer, ask("open\n"));
+    if (answer != "open") return Error(ErrorCode::kPeer, "image store: " + answer);
+    return {};
+}
+
+// Gives the next line.
+Result<std::string> ImageGate::ask(const std::string &word) {
+    if (!word.empty()) HRUNC_TRY_IN(shell_.say(word), "image store");
+    for (;;) {
+        if (std::size_t end = heard_.find('\n'); end != std::string::npos) {
+            std::string line = heard_.substr(0, end);
+            heard_.erase(0, end + 1);
+            return line;
+        }
+        std::array<char, 256> part{};
+        HRUNC_ASSIGN_IN(std::size_t got, shell_.hear(part.data(), part.size()), "image store");
+        heard_.append(part.data(), got);
+        if (got == 0 || heard_.size() > kMaxLine) {
+            std::string complaint = shell_.complaint();
+            return Error(ErrorCode::kPeer,
+                         "image store: " + (complaint.empty() ? "no connection any more" : complaint));
+        }
+    }
+}
+
+} // namespace hrunc::migrate

@@ -1,0 +1,33 @@
+// The image store of the target's container, before there are images: a restore that has begun waits at it.
+//
+// A shell on the target holds the store as incomplete (oci/image_store.h) for as long as this object lives. When it
+// goes, or the connection breaks, the restore fails.
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+#include "migrate/host.h"
+#include "migrate/program.h"
+
+namespace hrunc::migrate {
+
+class ImageGate {
+  public:
+    // Makes the store, and `checkpoint`, the directory in which the engine finds a checkpoint that speaks of it.
+    static Result<ImageGate> make(const Host &host, const std::string &container_id, const std::string &checkpoint);
+
+    // Whether a restore waits for the images.
+    Result<bool> is_awaited();
+    // The images are there: the restore goes on, or the next one does not wait.
+    Result<void> open();
+
+  private:
+    explicit ImageGate(Peer shell) : shell_(std::move(shell)) {}
+    Result<std::string> ask(const std::string &word);
+
+    Peer shell_;
+    std::string heard_;
+};
+
+} // namespace hrunc::migrate
