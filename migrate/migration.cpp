@@ -16,6 +16,7 @@
 #include "migrate/engine.h"
 #include "migrate/image_gate.h"
 #include "migrate/journal.h"
+#include "migrate/predump.h"
 #include "migrate/settle.h"
 #include "migrate/transfer.h"
 #include "migrate/tree_state.h"
@@ -72,6 +73,7 @@ class Migration {
     Result<void> move();
     Result<void> create_target();
     Result<void> prepare_target();
+    Result<void> send_memory();
     Result<std::vector<Parcel>> files() const;
     Result<void> send_files(const std::string &act, Origin origin);
     Result<void> open_gate();
@@ -97,8 +99,9 @@ class Migration {
     std::optional<Container> created_;        // there
     std::vector<Parcel> files_;               // beside the images: the layer, and the volumes
     std::optional<std::uint64_t> files_sent_; // the state in which they were sent
-    std::optional<ImageGate> gate_;           // there
-    std::future<Result<void>> restored_;      // valid while Docker there is at the restore
+    PreDump predump_;
+    std::optional<ImageGate> gate_;      // there
+    std::future<Result<void>> restored_; // valid while Docker there is at the restore
     Journal journal_;
     Report report_;
 };
@@ -182,7 +185,7 @@ Result<void> Migration::send_files(const std::string &act, Origin origin) {
     progress_(act, 0);
     files_sent_ = state_of_trees(origins(files_));
     HRUNC_ASSIGN(std::uint64_t bytes, send_directories(files_, origin, there_, counter(act)));
-    report_.sent_bytes += bytes;
+    (origin == Origin::kInUse ? report_.ahead_bytes : report_.sent_bytes) += bytes;
     return {};
 }
 
@@ -207,12 +210,33 @@ void Migration::withdraw_restore() {
     if (restored_.valid()) static_cast<void>(restored_.get().ok());
 }
 
+// Again and again, until little has changed since the last time, or no less than before.
+Result<void> Migration::send_memory() {
+    constexpr std::uint64_t kLittle = std::uint64_t{8} << 20; // bytes
+    HRUNC_TRY(make_image_store(source_, container_.id));
+    HRUNC_ASSIGN(std::uint64_t init, oci::number_at(container_.document, "State.Pid", INT32_MAX));
+    std::string store = oci::image_store(container_.id), act = "sending memory ahead";
+    for (std::uint64_t before = UINT64_MAX;;) {
+        progress_(act, 0);
+        HRUNC_ASSIGN_IN(std::uint64_t bytes, predump_.add(static_cast<pid_t>(init), store), act);
+        if (predump_.last().empty()) return {};
+        std::vector<Parcel> parcels{
+            {store + "/" + predump_.last(), oci::image_store(created_->id) + "/" + predump_.last(), Into::kNew}};
+        HRUNC_ASSIGN(std::uint64_t sent, send_directories(parcels, Origin::kStill, there_, counter(act)));
+        report_.ahead_bytes += sent;
+        HRUNC_TRY(predump_.drop_pages(store));
+        if (bytes <= kLittle || bytes > before / 2) return {};
+        before = bytes;
+    }
+}
+
 // All that can be done there while the container runs here.
 Result<void> Migration::prepare_target() {
     HRUNC_ASSIGN(files_, files());
+    HRUNC_TRY(open_gate());
+    HRUNC_TRY(send_memory());
     sync_trees(origins(files_));
     HRUNC_TRY(send_files("sending files ahead", Origin::kInUse));
-    HRUNC_TRY(open_gate());
     // Docker there mounts the layer when it begins: after that, nothing more can come into it.
     if (!files_sent_ || state_of_trees(origins(files_)) != files_sent_) return {};
     progress_("preparing the restore", 0);
@@ -234,14 +258,15 @@ Result<Dump> Migration::begin_dump() {
         HRUNC_TRY(
             source_.call("POST", "/containers/" + container_.id + "/update", {{"RestartPolicy", {{"Name", "no"}}}}));
     HRUNC_TRY(enter(Phase::kDumping));
-    HRUNC_TRY(make_image_store(source_, container_.id));
     return Dump::start(directory_, container_.id, journal_.checkpoint);
 }
 
 Result<void> Migration::send_images() {
     std::string act = "sending the checkpoint";
     progress_(act, 0);
-    std::vector<Parcel> parcels{{oci::image_store(container_.id), oci::image_store(created_->id), Into::kExisting}};
+    std::string store = oci::image_store(container_.id), changed = store + "/changed";
+    HRUNC_TRY_IN(predump_.subtract(store, changed), act);
+    std::vector<Parcel> parcels{{changed, oci::image_store(created_->id), Into::kExisting}};
     HRUNC_ASSIGN(std::uint64_t bytes, send_directories(parcels, Origin::kStill, there_, counter(act)));
     report_.sent_bytes += bytes;
     return {};

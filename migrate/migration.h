@@ -1,8 +1,9 @@
 // `hrunc migrate`: a running container moves to another host, by Docker's own checkpoint and restore at both ends.
 //
-//     check both ends ─ create there ─ checkpoint here ─ send checkpoint, writable layer, volumes ─ restore there ─
-//     remove here
-//                     └─ journal: preparing   dumping    dumped                                   starting started
+//     check both ends ─ create there ─ send memory, layer and volumes ahead, begin the restore there, which waits ─
+//                     └─ journal: preparing
+//     checkpoint here ─ send what has changed ─ let the restore go on ─ remove here
+//     └─ dumping        └─ dumped               └─ starting             └─ started
 //
 // The journal (journal.h) says how far it is; whatever fails, settle() makes exactly one side run.
 #pragma once
@@ -32,7 +33,8 @@ struct Report {
     std::string name, id;              // on the target
     std::vector<std::string> problems; // not empty: it was not tried
     std::vector<std::string> notes;
-    std::uint64_t sent_bytes = 0; // compressed
+    std::uint64_t ahead_bytes = 0; // sent while the container ran here; compressed
+    std::uint64_t sent_bytes = 0;  // sent afterwards
     // Seconds. `down` is from the request for the checkpoint until the restore was done.
     double down = 0, dump = 0, send = 0, restore = 0;
 };

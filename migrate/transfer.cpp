@@ -12,8 +12,16 @@ constexpr const char *kTarOptions =
     "--xattrs-exclude='trusted.overlay.uuid' ";
 
 std::string preparation(const Parcel &parcel) {
-    return "(cd " + shell_word(parcel.to) + (parcel.into == Into::kEmptied ? " && find . -mindepth 1 -delete" : "") +
-           ")";
+    std::string word = shell_word(parcel.to);
+    switch (parcel.into) {
+    case Into::kNew:
+        return "mkdir -m 700 " + word;
+    case Into::kExisting:
+        return "(cd " + word + ")";
+    case Into::kEmptied:
+        return "(cd " + word + " && find . -mindepth 1 -delete)";
+    }
+    return "false";
 }
 
 // As text that sed's basic regular expressions, or their replacements, take as it is.

@@ -11,6 +11,7 @@
 namespace hrunc::migrate {
 
 enum class Into {
+    kNew,      // is made, with mode 0700; must not be there
     kExisting, // is filled; what it has of other names stays
     kEmptied,  // is emptied first
 };

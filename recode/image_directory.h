@@ -19,6 +19,7 @@ inline constexpr std::size_t kMaxImageFiles = std::size_t{1} << 20;
 inline constexpr std::size_t kMaxThreads = std::size_t{1} << 18; // of all processes together
 inline constexpr unsigned kMaxParents = 64;                      // directories in a chain of incremental images
 inline constexpr std::size_t kMaxParentLink = 4095;              // bytes
+inline constexpr const char *kParentLink = "parent";             // CRIU criu/include/image.h
 
 // TaskCore.state. Source: CRIU compel/include/uapi/task-state.h.
 inline constexpr std::uint32_t kTaskAlive = 1;

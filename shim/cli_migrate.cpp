@@ -96,7 +96,7 @@ std::string as_json(const Options &options, const migrate::Report &report) {
         {"problems", report.problems},
         {"notes", report.notes},
         {"seconds", {{"down", report.down}, {"dump", report.dump}, {"send", report.send}, {"restore", report.restore}}},
-        {"bytes", {{"sent", report.sent_bytes}}},
+        {"bytes", {{"ahead", report.ahead_bytes}, {"sent", report.sent_bytes}}},
     };
     return oci::to_text(json, 2) + "\n";
 }
@@ -107,7 +107,7 @@ std::string as_text(const Options &options, const migrate::Report &report) {
     text += "runs on " + options.request.host + (report.name == report.container ? "" : " as " + report.name) + "\n";
     text += "down " + seconds(report.down) + ": checkpoint " + seconds(report.dump) + ", sending " +
             seconds(report.send) + ", restore " + seconds(report.restore) + "\n";
-    text += "sent " + megabytes(report.sent_bytes) + "\n";
+    text += "sent " + megabytes(report.sent_bytes) + ", and " + megabytes(report.ahead_bytes) + " ahead\n";
     for (const std::string &note : report.notes) text += "note: " + note + "\n";
     return text;
 }

@@ -15,7 +15,6 @@
 namespace hrunc::recode {
 
 inline constexpr std::uint64_t kMaxCopiedFile = std::uint64_t{64} << 10; // bytes; larger files are linked to
-inline constexpr const char *kParentLink = "parent";                     // CRIU criu/include/image.h
 
 class Staging {
   public:
