@@ -10,20 +10,17 @@ namespace {
 
 constexpr std::size_t kMaxLine = 4096; // bytes
 
-std::string script(const std::string &store, const std::string &checkpoint) {
-    std::string incomplete = oci::kIncomplete, note = shell_word(checkpoint + "/" + oci::kImageStoreNote),
-                descriptors = shell_word(checkpoint + "/" + oci::kDescriptors);
-    return "umask 077\n"
-           "rm -rf " +
-           shell_word(store) + " && mkdir -p " + shell_word(store) + " " + shell_word(checkpoint) + " && cd " +
-           shell_word(store) + " && : >" + incomplete + " && exec 9<" + incomplete + " && flock -n 9 && : >" + note +
-           " && echo " + shell_word(oci::kDescriptorsToCome) + " >" + descriptors +
-           " || exit\n"
+// What answers ask(), when `begin` has made the store the current directory.
+std::string script(const std::string &begin) {
+    std::string incomplete = oci::kIncomplete, awaited = oci::kAwaited;
+    // A restore looks at the lock now and then.
+    return "umask 077; " + begin + " && rm -f " + awaited + " && exec 9<" + incomplete +
+           " && flock -w 10 9 || exit\n"
            "echo ready\n"
            "while read -r word; do\n"
            "    case $word in\n"
            "        look) if [ -e " +
-           oci::kAwaited +
+           awaited +
            " ]; then echo awaited; else echo not yet; fi ;;\n"
            "        open) rm " +
            incomplete +
@@ -35,9 +32,22 @@ std::string script(const std::string &store, const std::string &checkpoint) {
 } // namespace
 
 Result<ImageGate> ImageGate::make(const Host &host, const std::string &container_id, const std::string &checkpoint) {
-    HRUNC_ASSIGN(Peer shell, Peer::start(host.command(script(oci::image_store(container_id), checkpoint))));
+    std::string store = shell_word(oci::image_store(container_id));
+    return close(host, "rm -rf " + store + " && mkdir -p " + store + " " + shell_word(checkpoint) + " && : >" +
+                           shell_word(checkpoint + "/" + oci::kImageStoreNote) + " && echo " +
+                           shell_word(oci::kDescriptorsToCome) + " >" +
+                           shell_word(checkpoint + "/" + oci::kDescriptors) + " && cd " + store + " && : >" +
+                           oci::kIncomplete);
+}
+
+Result<ImageGate> ImageGate::close_again(const Host &host, const std::string &container_id) {
+    return close(host, "cd " + shell_word(oci::image_store(container_id)));
+}
+
+Result<ImageGate> ImageGate::close(const Host &host, const std::string &begin) {
+    HRUNC_ASSIGN(Peer shell, Peer::start(host.command(script(begin))));
     ImageGate gate(std::move(shell));
-    HRUNC_ASSIGN(std::string answer, gate.ask(""));
+    HRUNC_ASSIGN_IN(std::string answer, gate.ask(""), host.where());
     if (answer != "ready") return Error(ErrorCode::kPeer, "image store " + host.where() + ": " + answer);
     return gate;
 }

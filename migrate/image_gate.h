@@ -17,6 +17,9 @@ class ImageGate {
     // Makes the store, and `checkpoint`, the directory in which the engine finds a checkpoint that speaks of it.
     static Result<ImageGate> make(const Host &host, const std::string &container_id, const std::string &checkpoint);
 
+    // The same store, after another gate at it has gone without being opened.
+    static Result<ImageGate> close_again(const Host &host, const std::string &container_id);
+
     // Whether a restore waits for the images.
     Result<bool> is_awaited();
     // The images are there: the restore goes on, or the next one does not wait.
@@ -24,6 +27,7 @@ class ImageGate {
 
   private:
     explicit ImageGate(Peer shell) : shell_(std::move(shell)) {}
+    static Result<ImageGate> close(const Host &host, const std::string &begin);
     Result<std::string> ask(const std::string &word);
 
     Peer shell_;

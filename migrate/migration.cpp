@@ -76,7 +76,6 @@ class Migration {
     Result<void> send_memory();
     Result<std::vector<Parcel>> files() const;
     Result<void> send_files(const std::string &act, Origin origin);
-    Result<void> open_gate();
     void begin_restore();
     void withdraw_restore();
     Result<Dump> begin_dump();
@@ -189,13 +188,6 @@ Result<void> Migration::send_files(const std::string &act, Origin origin) {
     return {};
 }
 
-Result<void> Migration::open_gate() {
-    std::string checkpoint = checkpoint_directory(*created_, findings_.target.docker_root, journal_.checkpoint);
-    HRUNC_ASSIGN(ImageGate gate, ImageGate::make(there_, created_->id, checkpoint));
-    gate_.emplace(std::move(gate));
-    return {};
-}
-
 // Docker there is asked for the restore, and comes as far as it can without images.
 void Migration::begin_restore() {
     restored_ = std::async(std::launch::async, [engine = target_.another(), id = journal_.target_id,
@@ -233,7 +225,9 @@ Result<void> Migration::send_memory() {
 // All that can be done there while the container runs here.
 Result<void> Migration::prepare_target() {
     HRUNC_ASSIGN(files_, files());
-    HRUNC_TRY(open_gate());
+    HRUNC_ASSIGN(gate_,
+                 ImageGate::make(there_, created_->id,
+                                 checkpoint_directory(*created_, findings_.target.docker_root, journal_.checkpoint)));
     HRUNC_TRY(send_memory());
     sync_trees(origins(files_));
     HRUNC_TRY(send_files("sending files ahead", Origin::kInUse));
@@ -291,7 +285,7 @@ Result<void> Migration::move() {
     if (!files_sent_ || state_of_trees(origins(files_)) != files_sent_) {
         withdraw_restore();
         HRUNC_TRY(send_files("sending changed files", Origin::kStill));
-        HRUNC_TRY(open_gate());
+        HRUNC_ASSIGN(gate_, ImageGate::close_again(there_, created_->id));
     }
     HRUNC_TRY_IN(dump.until_complete(), "checkpoint");
     report_.dump = seconds_since(start);

@@ -207,6 +207,14 @@ Peer::Peer(Peer &&other) noexcept
     : pid_(std::exchange(other.pid_, 0)), in_(std::move(other.in_)), out_(std::move(other.out_)),
       err_(std::move(other.err_)) {}
 
+Peer &Peer::operator=(Peer &&other) noexcept {
+    std::swap(pid_, other.pid_);
+    std::swap(in_, other.in_);
+    std::swap(out_, other.out_);
+    std::swap(err_, other.err_);
+    return *this;
+}
+
 Peer::~Peer() {
     if (pid_ <= 0) return;
     kill(pid_, SIGKILL);

@@ -55,7 +55,7 @@ class Peer {
   public:
     static Result<Peer> start(const Argv &argv);
     Peer(Peer &&other) noexcept;
-    Peer &operator=(Peer &&) = delete;
+    Peer &operator=(Peer &&other) noexcept;
     ~Peer();
 
     Result<void> say(std::string_view bytes);

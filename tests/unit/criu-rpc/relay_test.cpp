@@ -62,14 +62,23 @@ class RelayTest : public ::testing::Test {
         auto criu = make_socket_pair();
         ASSERT_TRUE(runc.ok() && criu.ok());
         client = std::move(runc->first);
+        int ready[2];
+        ASSERT_EQ(pipe(ready), 0);
         criu_pid = fork();
         ASSERT_GE(criu_pid, 0);
         if (criu_pid == 0) {
             client.reset();
             runc->second.reset();
             criu->first.reset();
+            close(ready[0]);
+            close(ready[1]);
             _exit(part(criu->second));
         }
+        // While the child has a copy of the client's end, that one is not closed.
+        close(ready[1]);
+        char none;
+        ASSERT_EQ(read(ready[0], &none, 1), 0);
+        close(ready[0]);
         criu->second.reset();
         Fd process(static_cast<int>(syscall(SYS_pidfd_open, criu_pid, 0)));
         relay = std::thread(
