@@ -214,8 +214,8 @@ Result<void> PreDump::read_process(pid_t pid, Writer &writer) {
             for (std::size_t page = 0; page < count;) {
                 std::size_t run = 0;
                 while (page + run < count && is_own(own[page + run])) ++run;
-                iovec local{bytes.data(), run * size},
-                    remote{reinterpret_cast<void *>(start + page * size), run * size};
+                auto *there = reinterpret_cast<void *>(start + page * size); // NOLINT(performance-no-int-to-ptr)
+                iovec local{bytes.data(), run * size}, remote{there, run * size};
                 ssize_t read = run == 0 ? 0 : process_vm_readv(pid, &local, 1, &remote, 1, 0);
                 std::size_t whole = read < 0 ? 0 : static_cast<std::size_t>(read) / size;
                 HRUNC_TRY(writer.add(start + page * size, std::string_view(bytes).substr(0, whole * size)));
@@ -259,7 +259,7 @@ Result<void> PreDump::drop_pages(const std::string &store) const {
     HRUNC_ASSIGN(std::vector<std::string> names, regular_files(directory));
     for (const std::string &name : names)
         if (name.starts_with("pages-") && unlinkat(directory.get(), name.c_str(), 0) != 0)
-            return Error::system("remove " + oci::in_quotes(path + "/" + name));
+            return Error::system("remove " + oci::in_quotes(name) + " of " + oci::in_quotes(path));
     return {};
 }
 
@@ -304,7 +304,7 @@ Result<void> PreDump::subtract(const std::string &store, const std::string &out)
     }
     for (const std::string &name : names)
         if (done.count(name) == 0 && linkat(images.get(), name.c_str(), output.get(), name.c_str(), 0) != 0)
-            return Error::system("link " + oci::in_quotes(store + "/" + name));
+            return Error::system("link " + oci::in_quotes(name) + " into " + oci::in_quotes(out));
     if (rounds_ > 0 && symlinkat(last().c_str(), output.get(), recode::kParentLink) != 0)
         return Error::system("link " + oci::in_quotes(out + "/" + recode::kParentLink));
     return {};
