@@ -75,7 +75,8 @@ class Migration {
     Result<void> prepare_target();
     Result<void> send_memory();
     Result<std::vector<Parcel>> files() const;
-    Result<void> send_files(const std::string &act, Origin origin);
+    Result<void> send_files_ahead();
+    Result<void> send_changed_files();
     void begin_restore();
     void withdraw_restore();
     Result<Dump> begin_dump();
@@ -95,9 +96,9 @@ class Migration {
     Host there_ = Host::at(request_.host, request_.port, directory_.file("ssh"));
     Engine source_{here_}, target_{there_};
     Findings findings_;
-    std::optional<Container> created_;        // there
-    std::vector<Parcel> files_;               // beside the images: the layer, and the volumes
-    std::optional<std::uint64_t> files_sent_; // the state in which they were sent
+    std::optional<Container> created_;                     // there
+    std::vector<Parcel> files_;                            // beside the images: the layer, then the volumes
+    std::vector<std::optional<std::uint64_t>> files_sent_; // the states in which they were sent
     PreDump predump_;
     std::optional<ImageGate> gate_;      // there
     std::future<Result<void>> restored_; // valid while Docker there is at the restore
@@ -174,17 +175,33 @@ Result<std::vector<Parcel>> Migration::files() const {
     return parcels;
 }
 
-std::vector<std::string> origins(const std::vector<Parcel> &parcels) {
-    std::vector<std::string> directories;
-    for (const Parcel &parcel : parcels) directories.push_back(parcel.from);
-    return directories;
+Result<void> Migration::send_files_ahead() {
+    std::string act = "sending files ahead";
+    progress_(act, 0);
+    HRUNC_ASSIGN(files_, files());
+    for (const Parcel &parcel : files_) {
+        sync_tree(parcel.from);
+        files_sent_.push_back(state_of_tree(parcel.from));
+    }
+    HRUNC_ASSIGN(std::uint64_t bytes, send_directories(files_, Origin::kInUse, there_, counter(act)));
+    report_.ahead_bytes += bytes;
+    return {};
 }
 
-Result<void> Migration::send_files(const std::string &act, Origin origin) {
+// When the container stands still.
+Result<void> Migration::send_changed_files() {
+    std::vector<Parcel> changed;
+    for (std::size_t at = 0; at < files_.size(); ++at)
+        if (!files_sent_[at] || state_of_tree(files_[at].from) != files_sent_[at]) changed.push_back(files_[at]);
+    if (changed.empty()) return {};
+    std::string act = "sending changed files";
     progress_(act, 0);
-    files_sent_ = state_of_trees(origins(files_));
-    HRUNC_ASSIGN(std::uint64_t bytes, send_directories(files_, origin, there_, counter(act)));
-    (origin == Origin::kInUse ? report_.ahead_bytes : report_.sent_bytes) += bytes;
+    bool withdraw = restored_.valid() && changed.front().from == files_.front().from;
+    if (withdraw) withdraw_restore();
+    HRUNC_ASSIGN(std::uint64_t bytes, send_directories(changed, Origin::kStill, there_, counter(act)));
+    report_.sent_bytes += bytes;
+    if (!withdraw) return {};
+    HRUNC_ASSIGN(gate_, ImageGate::close_again(there_, created_->id));
     return {};
 }
 
@@ -224,15 +241,13 @@ Result<void> Migration::send_memory() {
 
 // All that can be done there while the container runs here.
 Result<void> Migration::prepare_target() {
-    HRUNC_ASSIGN(files_, files());
     HRUNC_ASSIGN(gate_,
                  ImageGate::make(there_, created_->id,
                                  checkpoint_directory(*created_, findings_.target.docker_root, journal_.checkpoint)));
     HRUNC_TRY(send_memory());
-    sync_trees(origins(files_));
-    HRUNC_TRY(send_files("sending files ahead", Origin::kInUse));
+    HRUNC_TRY(send_files_ahead());
     // Docker there mounts the layer when it begins: after that, nothing more can come into it.
-    if (!files_sent_ || state_of_trees(origins(files_)) != files_sent_) return {};
+    if (!files_sent_.front() || state_of_tree(files_.front().from) != files_sent_.front()) return {};
     progress_("preparing the restore", 0);
     begin_restore();
     for (;;) {
@@ -281,12 +296,7 @@ Result<void> Migration::move() {
     auto start = std::chrono::steady_clock::now();
     HRUNC_ASSIGN(Dump dump, begin_dump());
     HRUNC_TRY_IN(dump.until_parked(), "checkpoint");
-    // From here on nothing changes any more.
-    if (!files_sent_ || state_of_trees(origins(files_)) != files_sent_) {
-        withdraw_restore();
-        HRUNC_TRY(send_files("sending changed files", Origin::kStill));
-        HRUNC_ASSIGN(gate_, ImageGate::close_again(there_, created_->id));
-    }
+    HRUNC_TRY(send_changed_files());
     HRUNC_TRY_IN(dump.until_complete(), "checkpoint");
     report_.dump = seconds_since(start);
     HRUNC_TRY(enter(Phase::kDumped));

@@ -51,22 +51,19 @@ bool notes_mapped_writes(const std::string &directory) {
 
 } // namespace
 
-std::optional<std::uint64_t> state_of_trees(const std::vector<std::string> &directories) {
+std::optional<std::uint64_t> state_of_tree(const std::string &directory) {
     Digest digest;
-    for (const std::string &directory : directories) {
-        if (!notes_mapped_writes(directory) || !add(digest, directory)) return std::nullopt;
-        std::error_code failure;
-        std::filesystem::recursive_directory_iterator entry(directory, failure), end;
-        for (; !failure && entry != end; entry.increment(failure))
-            if (!add(digest, entry->path().native())) return std::nullopt;
-        if (failure) return std::nullopt;
-    }
+    if (!notes_mapped_writes(directory) || !add(digest, directory)) return std::nullopt;
+    std::error_code failure;
+    std::filesystem::recursive_directory_iterator entry(directory, failure), end;
+    for (; !failure && entry != end; entry.increment(failure))
+        if (!add(digest, entry->path().native())) return std::nullopt;
+    if (failure) return std::nullopt;
     return digest.value();
 }
 
-void sync_trees(const std::vector<std::string> &directories) {
-    for (const std::string &directory : directories)
-        if (Result<Fd> opened = open_file(directory, O_RDONLY | O_DIRECTORY)) syncfs(opened->get());
+void sync_tree(const std::string &directory) {
+    if (Result<Fd> opened = open_file(directory, O_RDONLY | O_DIRECTORY)) syncfs(opened->get());
 }
 
 } // namespace hrunc::migrate

@@ -28,7 +28,7 @@ class TreeState : public testing::Test {
     void TearDown() override { std::filesystem::remove_all(top); }
 
     void write(const std::string &name, const std::string &text) const { std::ofstream(top + "/" + name) << text; }
-    std::optional<std::uint64_t> state() const { return state_of_trees({top + "/a"}); }
+    std::optional<std::uint64_t> state() const { return state_of_tree(top + "/a"); }
 
     std::string top;
 };
@@ -64,7 +64,7 @@ TEST_F(TreeState, ChangesWithAWriteThroughAMappingThatIsThere) {
     ASSERT_NE(page, MAP_FAILED);
     auto *text = static_cast<volatile char *>(page);
     text[0] = 'a';
-    sync_trees({top + "/a"});
+    sync_tree(top + "/a");
     std::optional<std::uint64_t> before = state();
     usleep(20000);
     text[0] = 'b';
@@ -73,8 +73,8 @@ TEST_F(TreeState, ChangesWithAWriteThroughAMappingThatIsThere) {
 }
 
 TEST_F(TreeState, IsUnknownWhereADirectoryIsMissingOrOnATmpfs) {
-    EXPECT_FALSE(state_of_trees({"/dev/shm"}));
-    EXPECT_FALSE(state_of_trees({top + "/a", top + "/none"}));
+    EXPECT_FALSE(state_of_tree("/dev/shm"));
+    EXPECT_FALSE(state_of_tree(top + "/none"));
 }
 
 } // namespace
