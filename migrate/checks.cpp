@@ -215,7 +215,12 @@ Result<Findings> find_out(Engine &source, Engine &target, const Container &conta
     findings.name_taken = taken.has_value();
     for (const std::string &network : container.networks) {
         HRUNC_ASSIGN(std::optional<Json> found, target.find("/networks/" + percent_encoded(network)));
-        if (!found) findings.missing_networks.push_back(network);
+        if (!found) {
+            findings.missing_networks.push_back(network);
+            continue;
+        }
+        HRUNC_ASSIGN(std::string driver, oci::text_at(*found, "Driver"));
+        if (driver != "bridge" && driver != "host" && driver != "null") findings.shared_network = true;
     }
     for (const Volume &volume : container.volumes) {
         HRUNC_ASSIGN(std::optional<Json> found, target.find("/volumes/" + volume.name));

@@ -49,10 +49,12 @@ struct Findings {
     std::optional<oci::Json> image;            // GET /images/NAME/json of the target
     bool name_taken = false;                   // on the target
     std::vector<std::string> missing_networks; // on the target
-    std::set<std::string> volumes_there;       // those of the container that the target has, by name
-    bool image_comes = false;                  // a missing image is sent along
-    bool volumes_come = false;                 // the volumes are
-    std::uint64_t memory = 0;                  // bytes that the container's processes have written; 0: unknown
+    // On the target; one that reaches beyond its host, where two containers must not have one address at a time.
+    bool shared_network = false;
+    std::set<std::string> volumes_there; // those of the container that the target has, by name
+    bool image_comes = false;            // a missing image is sent along
+    bool volumes_come = false;           // the volumes are
+    std::uint64_t memory = 0;            // bytes that the container's processes have written; 0: unknown
 };
 
 // What stands in the way of the move of the container as `name`, each with its remedy; empty: nothing.

@@ -246,6 +246,7 @@ Result<void> Migration::prepare_target() {
                                  checkpoint_directory(*created_, findings_.target.docker_root, journal_.checkpoint)));
     HRUNC_TRY(send_memory());
     HRUNC_TRY(send_files_ahead());
+    if (findings_.shared_network) return {};
     // Docker there mounts the layer when it begins: after that, nothing more can come into it.
     if (!files_sent_.front() || state_of_tree(files_.front().from) != files_sent_.front()) return {};
     progress_("preparing the restore", 0);

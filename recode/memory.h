@@ -8,6 +8,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <vector>
 
@@ -85,6 +86,7 @@ class DumpedMemory {
     // Whether the pagemap has all of the range, here or in a parent.
     bool holds(std::uint64_t address, std::uint64_t size) const;
 
+    // As good as this object, whatever is read meanwhile.
     const Pagemap &pagemap() const { return levels_.front().pagemap; }
 
   private:
@@ -100,7 +102,7 @@ class DumpedMemory {
                                    std::size_t size);
 
     std::string name_;
-    std::vector<Level> levels_;
+    std::deque<Level> levels_; // reads add to it, and pagemap() has to stay where it is
     std::size_t runs_ = 0;
 };
 

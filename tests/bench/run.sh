@@ -21,11 +21,12 @@ bench_needs() {
 }
 
 run_bench() {
-    local names=() check=() argument status=0
+    local names=() check=() sizes=() argument status=0
     for argument in "$@"; do
         case $argument in
             --check) check=(--check) ;;
             -*) die "bench: unknown option $argument" ;;
+            [1-9]*) sizes+=("$argument") ;;
             *) names+=("$argument") ;;
         esac
     done
@@ -37,7 +38,7 @@ run_bench() {
         [ -x "tests/bench/$argument/bench" ] || die "no benchmark \"$argument\" in tests/bench"
         bench_needs "$argument"
         ./dev build dev >"$logs/build-dev.log" 2>&1 || die "the build failed; see $logs/build-dev.log"
-        "tests/bench/$argument/bench" --json "build/bench/$argument.json" "${check[@]}" || status=1
+        "tests/bench/$argument/bench" --json "build/bench/$argument.json" "${check[@]}" "${sizes[@]}" || status=1
     done
     return $status
 }

@@ -42,9 +42,9 @@ start_nginx() {
     guest x86-64 docker start box
 }
 
-# in_box ISA SCRIPT: in the container's root directory, with the master's process id as $master.
+# in_box ISA SCRIPT: in the container's root directory, with the master's process id as $master: the child of init.
 in_box() {
-    shell "$1" "master=\$(docker inspect -f '{{.State.Pid}}' box); cd /proc/\$master/root && $2"
+    shell "$1" "init=\$(docker inspect -f '{{.State.Pid}}' box); master=\$(pgrep -P \$init); cd /proc/\$init/root && $2"
 }
 
 workers() {
@@ -133,4 +133,27 @@ has_fetched() {
 
 reloaded() {
     [ "$(workers "$1" | wc -w)" = 3 ] && [ "$(curl -s -o /dev/null -w '%{http_code}' --unix-socket "$work/nginx-$1" http://web/renamed)" = 204 ]
+}
+
+@test "its binary is replaced after a move, and the new one moves back" {
+    start_nginx -p 127.0.0.1:8080:8080 --annotation org.hrunc.tcp=close
+    local isa old
+    for isa in x86-64 aarch64; do "$rig" forward "$isa" 8080 "$work/nginx-$isa"; done
+    guest x86-64 hrunc migrate box root@aarch64
+    old=$(in_box aarch64 'echo $master')
+    guest aarch64 docker kill -s USR2 box
+    wait_for 60 "the new binary" in_box aarch64 'test -s run/nginx/nginx.pid.oldbin && test -s run/nginx/nginx.pid'
+    guest aarch64 docker kill -s QUIT box
+    wait_for 60 "the old one's end" replaced aarch64 "$old"
+    curl -s --unix-socket "$work/nginx-aarch64" http://web/file-7 | cmp - "$work/site/file-7"
+
+    guest aarch64 hrunc migrate box root@x86-64
+    [ "$(workers x86-64 | wc -w)" = 2 ]
+    curl -s --unix-socket "$work/nginx-x86-64" http://web/file-7 | cmp - "$work/site/file-7"
+    guest x86-64 docker stop -t 60 box
+    [ "$(guest x86-64 docker inspect -f '{{.State.ExitCode}}' box)" = 0 ]
+}
+
+replaced() { # ISA OLD
+    [ "$(in_box "$1" 'echo $master')" != "$2" ] && in_box "$1" '! test -e run/nginx/nginx.pid.oldbin' && [ "$(workers "$1" | wc -w)" = 2 ]
 }

@@ -143,8 +143,10 @@ TEST_F(IncrementalTest, PagesAreFoundInTheParentsInTurn) {
     put_memory(third, {{0x10000, 3, Place::kParent}, {0x13000, 1}}, 0);
     auto memory = DumpedMemory::of_process(third, 7);
     ASSERT_TRUE(memory.ok()) << memory.error().text();
+    const Pagemap &pagemap = memory->pagemap();
     std::string bytes(0x4000, '\0');
     ASSERT_TRUE(memory->read(0x10000, bytes.data(), bytes.size()).ok());
+    EXPECT_EQ(&memory->pagemap(), &pagemap);
     EXPECT_EQ(bytes, std::string(0x1000, 0x50) + std::string(0x1000, 0x31) + std::string(0x1000, 0x52) +
                          std::string(0x1000, 0x13));
     EXPECT_TRUE(memory->holds(0x10000, 0x4000));
