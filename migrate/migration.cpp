@@ -14,12 +14,12 @@
 #include "migrate/container.h"
 #include "migrate/dump.h"
 #include "migrate/engine.h"
+#include "migrate/files.h"
 #include "migrate/image_gate.h"
 #include "migrate/journal.h"
 #include "migrate/predump.h"
 #include "migrate/settle.h"
 #include "migrate/transfer.h"
-#include "migrate/tree_state.h"
 #include "oci/fields.h"
 #include "oci/image_store.h"
 
@@ -74,7 +74,6 @@ class Migration {
     Result<void> create_target();
     Result<void> prepare_target();
     Result<void> send_memory();
-    Result<std::vector<Parcel>> files() const;
     Result<void> send_files_ahead();
     Result<void> send_changed_files();
     void begin_restore();
@@ -96,9 +95,8 @@ class Migration {
     Host there_ = Host::at(request_.host, request_.port, directory_.file("ssh"));
     Engine source_{here_}, target_{there_};
     Findings findings_;
-    std::optional<Container> created_;                     // there
-    std::vector<Parcel> files_;                            // beside the images: the layer, then the volumes
-    std::vector<std::optional<std::uint64_t>> files_sent_; // the states in which they were sent
+    std::optional<Container> created_; // there
+    Files files_;
     PreDump predump_;
     std::optional<ImageGate> gate_;      // there
     std::future<Result<void>> restored_; // valid while Docker there is at the restore
@@ -157,46 +155,23 @@ Result<void> Migration::create_target() {
     return {};
 }
 
-// The layer, and the volumes into those that the target's container has at the same places.
-Result<std::vector<Parcel>> Migration::files() const {
-    HRUNC_ASSIGN_IN(std::string here, layer_directory(container_, findings_.source.docker_root), here_.where());
-    HRUNC_ASSIGN_IN(std::string there, layer_directory(*created_, findings_.target.docker_root), there_.where());
-    std::vector<Parcel> parcels{{here, there, Into::kEmptied}};
-    if (!request_.volumes) return parcels;
-    for (const Volume &volume : container_.volumes) {
-        const Volume *place = nullptr;
-        for (const Volume &one : created_->volumes)
-            if (one.destination == volume.destination) place = &one;
-        if (place == nullptr || !place->source.starts_with(findings_.target.docker_root + "/volumes/"))
-            return Error(ErrorCode::kInvalid, "volume at " + oci::in_quotes(volume.destination) + ": not " +
-                                                  there_.where() + " where Docker keeps volumes");
-        parcels.push_back({volume.source, place->source, Into::kEmptied});
-    }
-    return parcels;
-}
-
 Result<void> Migration::send_files_ahead() {
     std::string act = "sending files ahead";
     progress_(act, 0);
-    HRUNC_ASSIGN(files_, files());
-    for (const Parcel &parcel : files_) {
-        sync_tree(parcel.from);
-        files_sent_.push_back(state_of_tree(parcel.from));
-    }
-    HRUNC_ASSIGN(std::uint64_t bytes, send_directories(files_, Origin::kInUse, there_, counter(act)));
+    HRUNC_ASSIGN(files_, Files::between(container_, findings_.source.docker_root, *created_,
+                                        findings_.target.docker_root, request_.volumes));
+    HRUNC_ASSIGN(std::uint64_t bytes, files_.send_ahead(there_, counter(act)));
     report_.ahead_bytes += bytes;
     return {};
 }
 
 // When the container stands still.
 Result<void> Migration::send_changed_files() {
-    std::vector<Parcel> changed;
-    for (std::size_t at = 0; at < files_.size(); ++at)
-        if (!files_sent_[at] || state_of_tree(files_[at].from) != files_sent_[at]) changed.push_back(files_[at]);
+    std::vector<Parcel> changed = files_.changed();
     if (changed.empty()) return {};
     std::string act = "sending changed files";
     progress_(act, 0);
-    bool withdraw = restored_.valid() && changed.front().from == files_.front().from;
+    bool withdraw = restored_.valid() && files_.is_layer(changed.front());
     if (withdraw) withdraw_restore();
     HRUNC_ASSIGN(std::uint64_t bytes, send_directories(changed, Origin::kStill, there_, counter(act)));
     report_.sent_bytes += bytes;
@@ -248,7 +223,7 @@ Result<void> Migration::prepare_target() {
     HRUNC_TRY(send_files_ahead());
     if (findings_.shared_network) return {};
     // Docker there mounts the layer when it begins: after that, nothing more can come into it.
-    if (!files_sent_.front() || state_of_tree(files_.front().from) != files_sent_.front()) return {};
+    if (!files_.layer_is_sent()) return {};
     progress_("preparing the restore", 0);
     begin_restore();
     for (;;) {
