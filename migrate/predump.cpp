@@ -30,6 +30,9 @@ namespace {
 constexpr std::size_t kMaxMaps = std::size_t{64} << 20;  // bytes of /proc/PID/maps
 constexpr std::size_t kMaxStatus = std::size_t{1} << 20; // bytes of /proc/PID/status
 constexpr std::size_t kAtOnce = 256;                     // pages
+// Bytes. A larger area is one that a program has reserved (AddressSanitizer's shadow has 16 TB), in which it would take
+// too long to find the pages that there are; they go with the checkpoint.
+constexpr std::uint64_t kMaxArea = std::uint64_t{64} << 30;
 
 std::uint64_t page_size() {
     static const auto size = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
@@ -53,7 +56,8 @@ std::vector<Area> private_areas(const std::string &maps) {
         if (bad_end != std::errc() || end - space < 5 || area.end <= area.start) continue;
         std::string_view rights(space + 1, 4), rest(space + 5, static_cast<std::size_t>(end - space) - 5);
         bool special = rest.ends_with("[vdso]") || rest.find("[vvar") != rest.npos || rest.ends_with("[vsyscall]");
-        if (rights[3] == 'p' && rights.substr(0, 3) != "---" && !special) areas.push_back(area);
+        bool readable = rights[3] == 'p' && rights.substr(0, 3) != "---" && !special;
+        if (readable && area.end - area.start <= kMaxArea) areas.push_back(area);
     }
     return areas;
 }
