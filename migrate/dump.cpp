@@ -45,7 +45,8 @@ void become_independent(int lock) {
     setsid();
     for (int number : {SIGINT, SIGTERM, SIGHUP}) signal(number, SIG_IGN);
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    for (int number : {0, 1, 2}) dup2(null, number);
+    for (int number : {0, 1, 2})
+        if (null >= 0) dup2(null, number);
     close_all_but(lock);
 }
 
