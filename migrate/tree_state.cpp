@@ -8,7 +8,9 @@
 
 #include <array>
 #include <filesystem>
-#include <string_view>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #include "base/fd.h"
 
@@ -16,23 +18,21 @@ namespace hrunc::migrate {
 
 namespace {
 
-// 64-bit FNV-1a.
 class Digest {
   public:
-    void add(std::string_view bytes) {
-        for (char c : bytes) value_ = (value_ ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-        value_ = (value_ ^ 0x100) * 0x100000001b3; // an end that no byte is
-    }
+    Digest() { XXH3_64bits_reset(&state_); }
+    // With the zero that ends it, so that no two lists of paths are the same bytes.
+    void add(const std::string &path) { XXH3_64bits_update(&state_, path.c_str(), path.size() + 1); }
     void add(const struct stat &status) {
         std::array<std::uint64_t, 5> facts{
             status.st_dev, status.st_ino, static_cast<std::uint64_t>(status.st_ctim.tv_sec),
             static_cast<std::uint64_t>(status.st_ctim.tv_nsec), static_cast<std::uint64_t>(status.st_size)};
-        add(std::string_view(reinterpret_cast<const char *>(facts.data()), sizeof facts));
+        XXH3_64bits_update(&state_, facts.data(), sizeof facts);
     }
-    std::uint64_t value() const { return value_; }
+    std::uint64_t value() const { return XXH3_64bits_digest(&state_); }
 
   private:
-    std::uint64_t value_ = 0xcbf29ce484222325;
+    XXH3_state_t state_;
 };
 
 bool add(Digest &digest, const std::string &path) {
