@@ -49,20 +49,6 @@ programs_key() {
     (cd "$root" && { git ls-files -s examples tests/programs popcorn && git diff -- examples tests/programs popcorn; }) | sha256sum
 }
 
-# criu sets hardware breakpoints. The first perf event of a system makes its kernel patch the scheduler's code, the end of
-# the last one unpatches it, and an emulated x86-64 processor that runs that code meanwhile may panic. One event that
-# lasts keeps the code as it is.
-hold_perf_event() {
-    shell x86-64 '[ -e /run/perf-event-held ] || setsid python3 -c "
-import ctypes, struct, time
-software, dummy, this_process, any_cpu, no_group = 1, 9, 0, -1, -1
-attributes = struct.pack(\"IIQ\", software, 64, dummy).ljust(64, b\"\\0\")
-if ctypes.CDLL(None).syscall(298, attributes, this_process, any_cpu, no_group, 0) < 0: raise SystemExit(\"perf_event_open failed\")
-open(\"/run/perf-event-held\", \"w\").close()
-time.sleep(86400)" </dev/null >/dev/null 2>&1 &'
-    wait_for 60 "a perf event in the x86-64 guest" guest x86-64 test -e /run/perf-event-held
-}
-
 # Both guests up, this build's hrunc in each, and the test images loaded. Guests that run with the same files are kept.
 e2e_up() {
     local isa stamp key
@@ -72,7 +58,6 @@ e2e_up() {
         return 1
     fi
     "$rig" up --keep
-    hold_perf_event
     for isa in x86-64 aarch64; do
         stamp=$(cat "$(binary "$isa")" "$work"/programs/*/*.tar "$work"/programs/*.tar | sha256sum | cut -c1-16)
         [ "$(guest "$isa" cat /run/hrunc-e2e 2>/dev/null)" = "$stamp" ] && continue

@@ -36,8 +36,18 @@ monitor() { # ISA COMMAND...
 # state_dir IMAGE: the saved state also depends on QEMU, on the devices and on the cgroup version.
 state_dir() {
     local hash
-    hash=$({ "$qemu" --version; echo "$memory_mb"; declare -f set_isa start_qemu boot_and_save; } | sha256sum | cut -c1-8)
+    hash=$({ "$qemu" --version; echo "$memory_mb"; declare -f set_isa tcg_threads start_qemu boot_and_save; } | sha256sum | cut -c1-8)
     echo "$1/state-$cgroup-$hash"
+}
+
+# tcg_threads ISA: how QEMU runs the processors of a guest. Before 8.1 it can keep its translation of code that another
+# processor was changing meanwhile. An x86-64 kernel changes its own code (for the first CPU limit of a cgroup, the first
+# perf event), and dies of that; so there the processors take turns. An aarch64 kernel changes an instruction at once.
+tcg_threads() {
+    local major minor version
+    version=$("$qemu" --version | sed -n 's/^QEMU emulator version \([0-9]*\)\.\([0-9]*\).*/\1 \2/p')
+    read -r major minor <<<"$version"
+    if [[ $1 == x86-64 ]] && ((major < 8 || (major == 8 && minor < 1))); then echo single; else echo multi; fi
 }
 
 # start_qemu ISA IMAGE RAM-FILE on|off [OPTION...]: off maps the memory file private, so it stays as it is. What a caller has
@@ -52,7 +62,7 @@ start_qemu() {
     for _ in 1 2 3 4 5; do
         port=$((20000 + RANDOM % 12000))
         if "$qemu" -name "hrunc-rig-$suite-$isa" -nodefaults -no-user-config -display none -no-reboot \
-            -machine "$machine,memory-backend=ram" -accel tcg,thread=multi -cpu "$cpu" -smp 2 -m "$memory_mb" \
+            -machine "$machine,memory-backend=ram" -accel "tcg,thread=$(tcg_threads "$isa")" -cpu "$cpu" -smp 2 -m "$memory_mb" \
             -object "memory-backend-file,id=ram,size=${memory_mb}M,mem-path=$ram,share=$share" \
             -kernel "$image/vmlinuz" -initrd "$image/initrd" \
             -append "console=$console loglevel=5 panic=-1 mitigations=off net.ifnames=0 rig.isa=$isa rig.ip=$lan_ip rig.cgroup=$cgroup" \

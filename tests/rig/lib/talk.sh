@@ -26,9 +26,14 @@ close_ssh() {
 }
 
 need_up() {
-    [[ $(guest_pid "$1") ]] || die "$suite-$1 is not up: run 'rig up --suite $suite $1'"
+    local panic console
+    console=$(run_dir "$1")/console.log
+    if [[ ! $(guest_pid "$1") ]]; then
+        [[ ! -e $(run_dir "$1")/port ]] || panic=$(grep -a -m 1 -o 'Kernel panic.*' "$console" || echo 'QEMU is gone')
+        die "$suite-$1 ${panic:+ended by itself ($panic; its console: $console), so it }is not up: run 'rig up --suite $suite $1'"
+    fi
     [[ -S $(control_socket "$1") ]] || open_ssh "$1" ||
-        die "$suite-$1: ssh does not answer; its console: $(run_dir "$1")/console.log"
+        die "$suite-$1: ssh does not answer; its console: $console"
 }
 
 # guest_ssh ISA COMMAND...: ssh joins the words with blanks, so they have to be quoted.
@@ -121,15 +126,17 @@ collect_one() {
     local to=$collect_to/$suite-$1
     mkdir -p "$to"
     cp "$(run_dir "$1")"/{console,qemu}.log "$to/"
+    [[ $(guest_pid "$1") ]] || { tail -n 60 "$to/console.log" >&2; return; }
     need_up "$1"
     guest_ssh "$1" rig-evidence </dev/null | tar -x -C "$to"
 }
 
+# Of guests that ended by themselves too: then it is their console, whose last words are shown.
 verb_collect() { # DIR
-    local i up=()
+    local i started=()
     collect_to=$1
-    for i in "${all_isas[@]}"; do if [[ $(guest_pid "$i") ]]; then up+=("$i"); fi; done
-    ((${#up[@]})) || die "collect: no guest of $suite is up"
-    each_isa collect_one "${up[@]}"
-    say "evidence of ${up[*]} is in $collect_to"
+    for i in "${all_isas[@]}"; do if [[ -e $(run_dir "$i")/port ]]; then started+=("$i"); fi; done
+    ((${#started[@]})) || die "collect: no guest of $suite is up"
+    each_isa collect_one "${started[@]}"
+    say "evidence of ${started[*]} is in $collect_to"
 }
