@@ -5,11 +5,14 @@
 #include <linux/seccomp.h>
 #include <seccomp.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <memory>
 #include <optional>
@@ -239,18 +242,8 @@ Result<void> add_rule(const Filter &filter, const Rule &rule) {
     return {};
 }
 
-Result<std::vector<sock_filter>> export_filter(const Filter &filter) {
-    Fd file(memfd_create("hrunc-seccomp", MFD_CLOEXEC));
-    if (!file) return Error::system("memfd_create");
-    if (int result = seccomp_export_bpf(filter.get(), file.get()); result < 0) return library_error("export", result);
-    if (lseek(file.get(), 0, SEEK_SET) < 0) return Error::system("lseek");
-    HRUNC_ASSIGN(std::string bytes, read_to_end(file, (kMaxBpfInstructions + 1) * sizeof(sock_filter)));
-    std::vector<sock_filter> program(bytes.size() / sizeof(sock_filter));
-    std::memcpy(program.data(), bytes.data(), program.size() * sizeof(sock_filter));
-    return program;
-}
-
-Result<std::vector<sock_filter>> compile_rules(const Profile &profile) {
+// Writes the program of the rules to `file`.
+Result<void> write_program(const Profile &profile, const Fd &file) {
     Filter filter(seccomp_init(profile.default_action));
     if (!filter) return wrong("libseccomp does not take the default action");
     std::uint32_t native = seccomp_arch_native();
@@ -266,7 +259,47 @@ Result<std::vector<sock_filter>> compile_rules(const Profile &profile) {
             return library_error("architecture", result);
     for (const Rule &rule : profile.rules)
         if (rule.action != profile.default_action) HRUNC_TRY(add_rule(filter, rule));
-    return export_filter(filter);
+    if (int result = seccomp_export_bpf(filter.get(), file.get()); result < 0) return library_error("export", result);
+    return {};
+}
+
+// The child of compile_rules: the program goes to `program`, or what is wrong to `message`.
+[[noreturn]] void compile_and_exit(const Profile &profile, unsigned seconds, const Fd &program, const Fd &message) {
+    rlimit time{seconds, seconds};
+    rlimit no_core{0, 0};
+    if (setrlimit(RLIMIT_CPU, &time) < 0 || setrlimit(RLIMIT_CORE, &no_core) < 0) _exit(2);
+    Result<void> written = write_program(profile, program);
+    if (written) _exit(0);
+    const std::string &text = written.error().text();
+    _exit(write_all(message, text) ? 1 : 2);
+}
+
+Result<std::vector<sock_filter>> compile_rules(const Profile &profile, unsigned seconds) {
+    Fd file(memfd_create("hrunc-seccomp", MFD_CLOEXEC)), message(memfd_create("hrunc-seccomp-error", MFD_CLOEXEC));
+    if (!file || !message) return Error::system("memfd_create");
+    pid_t child = fork();
+    if (child < 0) return Error::system("fork");
+    if (child == 0) compile_and_exit(profile, seconds, file, message);
+    int status = 0;
+    while (waitpid(child, &status, 0) < 0)
+        if (errno != EINTR) return Error::system("waitpid");
+    if (WIFSIGNALED(status) && (WTERMSIG(status) == SIGXCPU || WTERMSIG(status) == SIGKILL))
+        return Error(ErrorCode::kRefused, "seccomp profile: libseccomp has not compiled it in " +
+                                              std::to_string(seconds) +
+                                              " s; have fewer conditions for the arguments of one system call");
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 1) {
+        if (lseek(message.get(), 0, SEEK_SET) < 0) return Error::system("lseek");
+        HRUNC_ASSIGN(std::string text, read_to_end(message, 4096));
+        return Error(ErrorCode::kInvalid, text);
+    }
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        return Error(ErrorCode::kSystem, "seccomp profile: libseccomp failed while it compiled it (wait status " +
+                                             std::to_string(status) + ")");
+    if (lseek(file.get(), 0, SEEK_SET) < 0) return Error::system("lseek");
+    HRUNC_ASSIGN(std::string bytes, read_to_end(file, (kMaxBpfInstructions + 1) * sizeof(sock_filter)));
+    std::vector<sock_filter> program(bytes.size() / sizeof(sock_filter));
+    std::memcpy(program.data(), bytes.data(), program.size() * sizeof(sock_filter));
+    return program;
 }
 
 // The newest system call that the profile names, per architecture; 0: none.
@@ -321,7 +354,7 @@ std::vector<sock_filter> enosys_stub(const Profile &profile) {
 
 } // namespace
 
-Result<SeccompProgram> compile_seccomp(std::string_view text, arch::Isa isa) {
+Result<SeccompProgram> compile_seccomp(std::string_view text, arch::Isa isa, unsigned seconds) {
     if (text.size() > kMaxSeccompProfile)
         return wrong("more than the limit of " + std::to_string(kMaxSeccompProfile) + " bytes");
     Profile profile;
@@ -337,7 +370,7 @@ Result<SeccompProgram> compile_seccomp(std::string_view text, arch::Isa isa) {
     } catch (const Json::exception &error) {
         return wrong(error.what());
     }
-    HRUNC_ASSIGN(std::vector<sock_filter> rules, compile_rules(profile));
+    HRUNC_ASSIGN(std::vector<sock_filter> rules, compile_rules(profile, seconds));
     std::vector<sock_filter> program = enosys_stub(profile);
     program.insert(program.end(), rules.begin(), rules.end());
     if (program.size() > kMaxBpfInstructions)

@@ -23,7 +23,9 @@ struct SeccompProgram {
 // `profile` is linux.seccomp of config.json (OCI runtime specification, config-linux.md). Compiled are the ISA itself
 // and those of the listed architectures that its kernel can run; system calls that do not exist there are left out.
 // As in runc, system calls newer than the newest that the profile names give ENOSYS unless the default action allows
-// them. Errors: kInvalid for a broken profile, kRefused for what cannot be restored (notification listeners).
-Result<SeccompProgram> compile_seccomp(std::string_view profile, arch::Isa isa);
+// them. libseccomp works in a child process: for some profiles it does not come to an end or leaks, however short they
+// are; after `seconds` of processor time the kernel ends it. Errors: kInvalid for a broken profile, kRefused for what
+// cannot be restored (notification listeners) or compiled in that time, kSystem.
+Result<SeccompProgram> compile_seccomp(std::string_view profile, arch::Isa isa, unsigned seconds = 20);
 
 } // namespace hrunc::recode
