@@ -263,15 +263,17 @@ Result<void> write_program(const Profile &profile, const Fd &file) {
     return {};
 }
 
+// Exit statuses of the child; any other one, a sanitizer's too, is a failure of libseccomp.
+constexpr int kCompiled = 0, kNotCompiled = 100, kFailed = 101;
+
 // The child of compile_rules: the program goes to `program`, or what is wrong to `message`.
 [[noreturn]] void compile_and_exit(const Profile &profile, unsigned seconds, const Fd &program, const Fd &message) {
     rlimit time{seconds, seconds};
     rlimit no_core{0, 0};
-    if (setrlimit(RLIMIT_CPU, &time) < 0 || setrlimit(RLIMIT_CORE, &no_core) < 0) _exit(2);
+    if (setrlimit(RLIMIT_CPU, &time) < 0 || setrlimit(RLIMIT_CORE, &no_core) < 0) _exit(kFailed);
     Result<void> written = write_program(profile, program);
-    if (written) _exit(0);
-    const std::string &text = written.error().text();
-    _exit(write_all(message, text) ? 1 : 2);
+    if (written) _exit(kCompiled);
+    _exit(write_all(message, written.error().text()) ? kNotCompiled : kFailed);
 }
 
 Result<std::vector<sock_filter>> compile_rules(const Profile &profile, unsigned seconds) {
@@ -287,12 +289,12 @@ Result<std::vector<sock_filter>> compile_rules(const Profile &profile, unsigned 
         return Error(ErrorCode::kRefused, "seccomp profile: libseccomp has not compiled it in " +
                                               std::to_string(seconds) +
                                               " s; have fewer conditions for the arguments of one system call");
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 1) {
+    if (WIFEXITED(status) && WEXITSTATUS(status) == kNotCompiled) {
         if (lseek(message.get(), 0, SEEK_SET) < 0) return Error::system("lseek");
         HRUNC_ASSIGN(std::string text, read_to_end(message, 4096));
         return Error(ErrorCode::kInvalid, text);
     }
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != kCompiled)
         return Error(ErrorCode::kSystem, "seccomp profile: libseccomp failed while it compiled it (wait status " +
                                              std::to_string(status) + ")");
     if (lseek(file.get(), 0, SEEK_SET) < 0) return Error::system("lseek");

@@ -11,6 +11,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
     for (arch::Isa isa : arch::kIsas) {
         Result<SeccompProgram> program = compile_seccomp(text, isa, 1);
         if (program && program->bpf.size() > kMaxBpfInstructions * 8) std::abort();
+        if (!program && program.error().code() == ErrorCode::kSystem) std::abort(); // libseccomp crashed
     }
     return 0;
 }
