@@ -92,14 +92,18 @@ Result<void> keep_descriptors(const std::string &images, const std::string &stor
 }
 
 Result<std::vector<std::string>> read_descriptors(const Fd &store) {
-    std::vector<std::string> names;
     Result<Fd> file = open_at(store, kDescriptors, O_RDONLY | O_NOFOLLOW);
-    if (!file && file.error().system_errno() == ENOENT) return names;
+    if (!file && file.error().system_errno() == ENOENT) return std::vector<std::string>();
     if (!file) return std::move(file).error();
     HRUNC_ASSIGN_IN(std::string text, read_to_end(*file, kMaxDescriptors), kDescriptors);
+    return descriptors_from(text);
+}
+
+Result<std::vector<std::string>> descriptors_from(std::string_view text) {
     HRUNC_ASSIGN_IN(Json list, parse_json(text), kDescriptors);
     if (!list.is_array() || list.size() > 3)
         return Error(ErrorCode::kInvalid, std::string(kDescriptors) + ": a list of 3 names is expected");
+    std::vector<std::string> names;
     for (const Json &one : list) {
         if (!one.is_string()) return Error(ErrorCode::kInvalid, std::string(kDescriptors) + ": a name is expected");
         names.push_back(one.get<std::string>());

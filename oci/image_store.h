@@ -18,6 +18,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/fd.h"
@@ -62,5 +63,7 @@ Result<void> keep_descriptors(const std::string &images, const std::string &stor
 // What the store's descriptors.json says of the descriptors 0, 1 and 2, as "pipe:[123]" or "/dev/null"; empty: it is
 // not there.
 Result<std::vector<std::string>> read_descriptors(const Fd &store);
+// The same, of its content.
+Result<std::vector<std::string>> descriptors_from(std::string_view text);
 
 } // namespace hrunc::oci

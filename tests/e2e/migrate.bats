@@ -26,8 +26,11 @@ setup() {
 teardown() {
     [ -n "$BATS_TEST_COMPLETED" ] || "$rig" collect "$work/evidence/migrate-$BATS_TEST_NUMBER" || true
     remove box
-    shell aarch64 'docker rmi -f only:here >/dev/null 2>&1; pkill -x nc; rm -rf /var/lib/hrunc'
-    shell x86-64 'docker rmi -f only:here >/dev/null 2>&1; rm -rf /var/lib/hrunc'
+    local isa
+    for isa in x86-64 aarch64; do
+        shell "$isa" 'docker rmi -f only:here >/dev/null 2>&1; pkill -x nc; rm -rf /var/lib/hrunc
+            docker volume rm -f kept >/dev/null 2>&1; docker network rm front back >/dev/null 2>&1; true'
+    done
 }
 
 start_box() {
@@ -114,6 +117,56 @@ exactly_one_runs() {
     in_box x86-64 'python3 -c "import os; assert os.getxattr(\"made/a file\", \"trusted.kept\") == b\"value\""'
     configuration x86-64 | diff "$work/configuration" -
     gone aarch64 box
+    nothing_but_box aarch64 x86-64
+}
+
+# in_volume ISA VOLUME SCRIPT: in the volume that the container has at /VOLUME.
+in_volume() {
+    shell "$1" "cd \"\$(docker inspect -f '{{range .Mounts}}{{if eq .Destination \"/$2\"}}{{.Source}}{{end}}{{end}}' box)\" && $3"
+}
+
+# What the container is joined to, and the addresses that it has there.
+networks() {
+    guest "$1" docker inspect -f '{{range $name, $net := .NetworkSettings.Networks}}{{$name}} {{$net.Aliases}} {{$net.IPAddress}}{{println}}{{end}}' box
+}
+
+@test "volumes come along with their content if asked for, and all of its networks" {
+    local isa address
+    for isa in x86-64 aarch64; do
+        shell "$isa" 'docker network create --subnet 10.78.1.0/24 front && docker network create --subnet 10.78.2.0/24 back'
+    done
+    guest x86-64 docker create --name box --runtime hrunc --network front --network-alias web -v kept:/kept -v /unnamed hello:test /app/hello 100
+    guest x86-64 docker network connect --alias store --ip 10.78.2.9 back box
+    guest x86-64 docker start box
+    wait_for 60 "first lines" has_lines x86-64 2
+    in_volume x86-64 kept 'chown 12:34 . && chmod 1770 . && echo text >file && ln file hard && mkfifo fifo && chown 5:6 file'
+    in_volume x86-64 unnamed 'truncate -s 3M holes && echo end >>holes'
+
+    run guest x86-64 hrunc migrate box root@aarch64
+    [ "$status" = 1 ]
+    [[ $output == *'volume "kept" (/kept) is not there: bring its content there, or send it along with --volumes'* ]]
+    guest x86-64 hrunc migrate --volumes box root@aarch64
+    wait_for 60 "lines on aarch64" has_lines aarch64 2
+    in_volume aarch64 kept '[ "$(stat -c "%u:%g %a" .) $(stat -c "%u:%g %h" file) $(cat hard) $(stat -c %F fifo)" = "12:34 1770 5:6 2 text fifo" ]'
+    in_volume aarch64 unnamed '[ "$(stat -c %s holes) $(tail -c 4 holes)" = "3145732 end" ] && [ "$(stat -c %b holes)" -lt 100 ]'
+    networks aarch64
+    [[ $(networks aarch64) == *"back ["*store*"] 10.78.2.9"*"front ["*web*"] 10.78.1."* ]]
+    # In the container's own namespace, too.
+    for address in $(networks aarch64 | grep -o '10\.78\.[0-9.]*'); do
+        shell aarch64 "nsenter -n -t \$(docker inspect -f '{{.State.Pid}}' box) ip -4 address | grep -F 'inet $address/'"
+    done
+
+    # One with a name stays where it was, and is never overwritten.
+    in_volume aarch64 kept 'echo more >>file'
+    run guest aarch64 hrunc migrate --volumes box root@x86-64
+    [ "$status" = 1 ]
+    [[ $output == *'volume "kept" (/kept) is there already: remove it, or leave --volumes out, which would have to overwrite it'* ]]
+    guest x86-64 docker volume rm kept
+    guest aarch64 hrunc migrate --volumes box root@x86-64
+    wait_for 60 "lines after the return" has_lines x86-64 2
+    in_volume x86-64 kept '[ "$(cat hard)" = "text
+more" ]'
+    [ "$(guest aarch64 docker volume ls -q)" = kept ]
     nothing_but_box aarch64 x86-64
 }
 
