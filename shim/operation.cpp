@@ -69,9 +69,10 @@ void remove_restore_root(const Context &context) {
 void clean_up(RunDirectory &run, const Context &context, const RuncEnd &end) {
     if (Result<void> undone = run.undo(); !undone)
         log(LogLevel::kWarning, "let the container run on: " + undone.error().text());
-    if (context.verb != "restore" || end.succeeded()) return;
-    run.kill_restored();
-    if (WIFSIGNALED(end.status)) remove_restore_root(context);
+    if (end.succeeded()) return;
+    if (context.verb == "restore") run.kill_restored();
+    if (Result<void> removed = run.remove_criu_mounts(); !removed) log(LogLevel::kWarning, removed.error().text());
+    if (context.verb == "restore" && WIFSIGNALED(end.status)) remove_restore_root(context);
 }
 
 Result<RuncEnd> run_with(const RunDirectory &run, const Invocation &invocation, const Context &context, bool capture) {

@@ -65,6 +65,7 @@ Result<void> OperationHooks::begin(criu_rpc::Options &options) {
     }
     log_file_ = options.log_file();
     configuration_ = options.config_file();
+    HRUNC_TRY(run_.note_work_directory(work_directory()));
 
     if (context_.config.tcp == Tcp::kEstablished) options.set_tcp_established(true);
     if (context_.config.tcp == Tcp::kClose) options.set_tcp_close(true);
@@ -86,12 +87,15 @@ Error OperationHooks::refused(Error error) const {
     return error;
 }
 
+std::string OperationHooks::work_directory() const {
+    std::string configured_one = configuration_.empty() ? "" : configured(configuration_, "work-dir");
+    return configured_one.empty() ? work_ : configured_one;
+}
+
 std::string OperationHooks::criu_log() const {
     std::string name = configuration_.empty() ? "" : configured(configuration_, "log-file");
     if (name.empty()) name = log_file_;
-    std::string directory = configuration_.empty() ? "" : configured(configuration_, "work-dir");
-    if (directory.empty()) directory = work_;
-    return name.starts_with('/') ? name : directory + "/" + name;
+    return name.starts_with('/') ? name : work_directory() + "/" + name;
 }
 
 void OperationHooks::report_with_log(const std::string &reason) const {

@@ -45,6 +45,7 @@ class OperationHooks : public criu_rpc::Hooks {
 
   private:
     void report_with_log(const std::string &reason) const;
+    std::string work_directory() const;
     std::string criu_log() const;
 
     const RunDirectory &run_;

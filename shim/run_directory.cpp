@@ -14,6 +14,7 @@
 
 #include "oci/json.h"
 #include "shim/cgroups.h"
+#include "shim/criu_mounts.h"
 #include "shim/log.h"
 #include "shim/park.h"
 
@@ -27,6 +28,7 @@ constexpr const char *kPrefix = "run.";
 constexpr const char *kContext = "context.json";
 constexpr const char *kJournal = "journal.json";
 constexpr const char *kCgroup = "cgroup";
+constexpr const char *kWork = "work";
 constexpr const char *kReport = "report.json";
 constexpr std::size_t kMaxText = std::size_t{1} << 20; // bytes of any of the directory's small files
 constexpr std::size_t kMaxJournal = std::size_t{64} << 20;
@@ -149,6 +151,7 @@ Result<RunDirectory> RunDirectory::create(const Context &context) {
         if (!lock) continue; // someone is at work there
         RunDirectory stale(path, std::move(lock).value());
         Result<void> undone = stale.undo();
+        if (undone) undone = stale.remove_criu_mounts();
         if (undone) undone = remove_tree(path);
         if (!undone) log(LogLevel::kWarning, "clear away \"" + path + "\": " + undone.error().text());
     }
@@ -212,6 +215,10 @@ void RunDirectory::forget_cgroup() const {
     unlink(file(kCgroup).c_str());
 }
 
+Result<void> RunDirectory::note_work_directory(const std::string &path) const {
+    return write_file_atomically(file(kWork), path, 0600);
+}
+
 bool RunDirectory::was_left_in_the_middle() const {
     return has_journal() || access(file(kCgroup).c_str(), F_OK) == 0 || access(images().c_str(), F_OK) == 0;
 }
@@ -220,6 +227,11 @@ void RunDirectory::kill_restored() const {
     if (std::string memberships = text(kCgroup); !memberships.empty())
         kill_all_in(parse_memberships(memberships), true);
     forget_cgroup();
+}
+
+Result<void> RunDirectory::remove_criu_mounts() const {
+    std::string work = text(kWork);
+    return work.empty() ? Result<void>() : shim::remove_criu_mounts(work);
 }
 
 Result<void> RunDirectory::undo() const {

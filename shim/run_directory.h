@@ -7,6 +7,7 @@
 //         criu-version             of the real criu, as it told runc
 //         runc-version             the first line of runc --version
 //         journal.json             how to undo a park; there only while the container is being parked, or is
+//         work                     where criu works: a path
 //         cgroup                   of a container that is being restored, as in /proc/PID/cgroup; until it is
 //         images/                  recoded images; there only while criu reads them
 //         report.json              why it failed, in words for people; there only if it did
@@ -60,11 +61,14 @@ class RunDirectory {
     void remove_journal() const;
     Result<void> note_cgroup(const std::string &memberships) const;
     void forget_cgroup() const;
+    Result<void> note_work_directory(const std::string &path) const;
     // Whether the relay was killed in the middle of a dump or restore. Only when nobody works for the directory.
     bool was_left_in_the_middle() const;
     // Kills what a restore has left half done, and removes its cgroup. Only right after that restore: later another
     // container may have the cgroup.
     void kill_restored() const;
+    // Removes what a criu that has ended without finishing has left mounted. Nothing to do where none was at work.
+    Result<void> remove_criu_mounts() const;
     // Releases what the journal says is parked, and removes the journal. Nothing to do without one.
     Result<void> undo() const;
 

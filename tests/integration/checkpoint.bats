@@ -142,7 +142,7 @@ nothing_is_left_of_hrunc() {
     done
     [ -z "$(relays)" ] || { echo "relays are left: $(relays)"; return 1; }
     [ -z "$(ls -A "$STATE")" ] || { echo "left in the state directory:"; find "$STATE"; return 1; }
-    ! grep "$STATE" /proc/mounts
+    if grep -e "$STATE" -e "$BASE.*/\.criu\." /proc/mounts || find "$BASE" -maxdepth 3 -name ".criu.*" | grep .; then return 1; fi
 }
 
 nothing_is_left_of_the_container() {
