@@ -1,7 +1,6 @@
 #include "shim/criu_mounts.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
@@ -30,8 +29,7 @@ Result<void> remove_criu_mounts(const std::string &work_directory) {
         path += "/" + name;
         while (umount2(path.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0) {
         }
-        if (unlinkat(dirfd(directory.get()), name.c_str(), AT_REMOVEDIR) != 0)
-            return Error::system("remove what criu left, \"" + path + "\"");
+        if (rmdir(path.c_str()) != 0) return Error::system("remove what criu left, \"" + path + "\"");
     }
     return {};
 }
