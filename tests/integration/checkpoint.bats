@@ -438,3 +438,30 @@ kill_during_restore() { # victim
 @test "the relay is killed during a restore: nothing is left" { kill_during_restore relay; }
 @test "criu is killed during a restore: nothing is left" { kill_during_restore criu; }
 @test "runc is killed during a restore: nothing is left" { kill_during_restore runc; }
+
+# signal_criu SIGNAL: to every criu of this host.
+signal_criu() {
+    local comm
+    for comm in $(grep -lsx criu /proc/[0-9]*/comm); do
+        comm=${comm#/proc/}
+        kill "-$1" "${comm%/comm}" 2> /dev/null || true
+    done
+}
+
+@test "criu is killed while it has cgroups mounted: they are unmounted" {
+    checkpoint
+    settle
+    "$HRUNC" --root "$ROOT" restore --detach --image-path "$IMAGES" --bundle "$BUNDLE" web1 \
+        < /dev/null > "$BASE/console" 2> "$BASE/err" 3>&- &
+    local hrunc=$! mounted=no code=0
+    while [ $mounted = no ] && kill -0 "$hrunc" 2> /dev/null; do
+        compgen -G "$IMAGES/.criu.cg*" > /dev/null || continue
+        signal_criu STOP
+        if grep -q "$IMAGES/\.criu\.cg" /proc/mounts; then mounted=yes; else signal_criu CONT; fi
+    done
+    signal_criu KILL
+    wait "$hrunc" || code=$?
+    [ $mounted = yes ]
+    [ "$code" -ne 0 ]
+    nothing_is_left_of_hrunc
+}
