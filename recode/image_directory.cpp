@@ -98,8 +98,8 @@ Result<void> ImageDirectory::read_processes() {
             return invalid(at + "parent " + std::to_string(process.parent) + " is not in front of it");
         if (process.pid == 0 || !pids.insert(process.pid).second) return invalid(at + "pid 0 or there twice");
         process.threads.push_back(process.pid);
-        for (std::uint32_t thread : message.threads())
-            if (thread != process.pid) process.threads.push_back(thread);
+        // CRIU takes the first for `pid`, whatever it says, and of a zombie it leaves it to chance (criu/seize.c).
+        for (int i = 1; i < message.threads_size(); ++i) process.threads.push_back(message.threads(i));
         for (std::uint32_t thread : process.threads) {
             if (!threads.insert(thread).second)
                 return invalid(at + "thread " + std::to_string(thread) + " is there twice");

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154
 # The stages of ./dev test, sourced by ./dev. Each counts its tests; the last line of the run is the sum.
 
-passed=0 failed=0 skipped=0 failures=()
+passed=0 failed=0 skipped=0 failures=() failed_taps=()
 
 count() {
     passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
@@ -52,7 +52,25 @@ tap_tests() {
     bad=$(grep -c '^not ok ' "$tap" || true)
     [ $((good + bad + left_out)) -gt 0 ] || bad=1
     count "$good" "$bad" "$left_out"
-    [ "$bad" = 0 ] || failures+=("$name: $bad tests; again with: $again")
+    [ "$bad" = 0 ] || { failures+=("$name: $bad tests; again with: $again") && failed_taps+=("$tap"); }
+}
+
+# What the failed tests of a TAP file said: of each its first line, where it failed, and its last lines.
+failed_tests() {
+    awk -v most=16 '
+        function flush(    line, first) {
+            if (!bad) return
+            print head
+            first = count > most ? count - most + 1 : 1
+            if (first > 1) print "# [...]"
+            for (line = first; line <= count; line++) print said[line]
+            bad = count = 0
+        }
+        /^(not )?ok / { flush() }
+        /^not ok / { bad = 1; head = $0; next }
+        bad && /^# [( ]?(from function|in test file|  `)/ { head = head "\n" $0; next }
+        bad && /^#/ { said[++count] = $0 }
+        END { flush() }' "$1"
 }
 
 bats_file() {
@@ -137,7 +155,11 @@ run_stages() {
         esac
         say "$stage done after $((SECONDS - began)) s: $passed passed, $failed failed, $skipped skipped"
     done
-    local failure
+    local failure tap
+    for tap in "${failed_taps[@]}"; do
+        say "what failed, of ${tap##*/}"
+        failed_tests "$tap"
+    done
     for failure in "${failures[@]}"; do printf 'failed: %s\n' "$failure"; done
     printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
     [ "$failed" = 0 ]

@@ -107,6 +107,14 @@ TEST(ImageDirectory, AZombieNeedsOnlyItsCore) {
     EXPECT_EQ(dump.refusal().text(), "accepted");
 }
 
+TEST(ImageDirectory, TheFirstThreadIsTheProcessWhateverItsIdSays) {
+    Damaged dump;
+    dump.change<images::Process>("pstree.img", 1, [](auto &process) { process.set_threads(0, 503585488); });
+    auto images = ImageDirectory::on(*open_at(dump.scratch().fd(), ".", O_RDONLY | O_DIRECTORY));
+    ASSERT_TRUE(images.ok()) << images.error().text();
+    EXPECT_EQ(images->processes()[1].threads, std::vector<std::uint32_t>{6});
+}
+
 TEST(ImageDirectory, AnImageWithASecondEntryIsRefused) {
     Damaged dump;
     dump.scratch().put("inventory.img",
