@@ -10,7 +10,7 @@ setup_file() {
     rm -rf "$programs"
     mkdir -p "$programs/torture" "$programs/root/app/torture"
     cc=$root/build/toolchain/root/bin/popcorn-cc
-    for name in threads again; do
+    for name in threads again zombies; do
         "$cc" -O2 -pthread -o "$programs/$name" "$root/tests/programs/portable/$name.c"
     done
     for name in "${torture[@]}"; do
@@ -18,7 +18,7 @@ setup_file() {
         "$programs/torture/$name" >"$programs/root/app/torture/$name.txt"
     done
     for isa in x86-64 aarch64; do
-        for name in threads again "${torture[@]/#/torture/}"; do
+        for name in threads again zombies "${torture[@]/#/torture/}"; do
             cp "$programs/${name}_x86-64" "$programs/${name}_aarch64" "$programs/root/app/$(dirname "$name")"
             cp "$programs/${name}_$isa" "$programs/root/app/$name"
         done
@@ -117,6 +117,20 @@ unbroken() {
     wait_for 60 "lines on aarch64" has_lines aarch64 3
     shell aarch64 'status=/proc/$(docker inspect -f "{{.State.Pid}}" box)/status
         grep -q "^Seccomp:.2" $status && grep -q "^Uid:.1234.1234.1234.1234" $status'
+    nothing_left
+}
+
+@test "children that have ended move, and tell their parent their status there" {
+    guest x86-64 docker run -d --name box --runtime hrunc portable:test /app/zombies 500
+    wait_for 60 "first lines" has_lines x86-64 3
+    local round here=x86-64 there=aarch64 lines
+    for round in 1 2 3 4; do
+        lines=$(logs "$there" | wc -l)
+        move box "$here" "$there" "move$round" portable:test /app/zombies 500
+        read -r here there <<<"$there $here"
+        wait_for 60 "lines after the move" has_lines "$here" $((lines + 3))
+    done
+    unbroken
     nothing_left
 }
 
