@@ -17,6 +17,7 @@
 #include "migrate/files.h"
 #include "migrate/image_gate.h"
 #include "migrate/journal.h"
+#include "migrate/page_hashes.h"
 #include "migrate/predump.h"
 #include "migrate/settle.h"
 #include "migrate/transfer.h"
@@ -79,7 +80,7 @@ class Migration {
     void begin_restore();
     void withdraw_restore();
     Result<Dump> begin_dump();
-    Result<void> send_images();
+    Result<void> send_images(const PageHashes &hashes);
     Result<void> start_target();
     Result<void> enter(Phase phase);
     Result<Report> settled(const Error &error);
@@ -246,11 +247,11 @@ Result<Dump> Migration::begin_dump() {
     return Dump::start(directory_, container_.id, journal_.checkpoint);
 }
 
-Result<void> Migration::send_images() {
+Result<void> Migration::send_images(const PageHashes &hashes) {
     std::string act = "sending the checkpoint";
     progress_(act, 0);
     std::string store = oci::image_store(container_.id), changed = store + "/changed";
-    HRUNC_TRY_IN(predump_.subtract(store, changed), act);
+    HRUNC_TRY_IN(predump_.subtract(store, changed, hashes), act);
     std::vector<Parcel> parcels{{changed, oci::image_store(created_->id), Into::kExisting}};
     HRUNC_ASSIGN(std::uint64_t bytes, send_directories(parcels, Origin::kStill, there_, counter(act)));
     report_.sent_bytes += bytes;
@@ -271,13 +272,15 @@ Result<void> Migration::move() {
     HRUNC_TRY(prepare_target());
     auto start = std::chrono::steady_clock::now();
     HRUNC_ASSIGN(Dump dump, begin_dump());
+    PageHashes hashes(oci::image_store(container_.id));
     HRUNC_TRY_IN(dump.until_parked(), "checkpoint");
     HRUNC_TRY(send_changed_files());
     HRUNC_TRY_IN(dump.until_complete(), "checkpoint");
+    hashes.end();
     report_.dump = seconds_since(start);
     HRUNC_TRY(enter(Phase::kDumped));
     auto dumped = std::chrono::steady_clock::now();
-    HRUNC_TRY(send_images());
+    HRUNC_TRY(send_images(hashes));
     report_.send = seconds_since(dumped);
     auto sent = std::chrono::steady_clock::now();
     HRUNC_TRY(start_target());

@@ -132,16 +132,28 @@ class PreDump::Writer {
         return Writer(std::move(pagemap), std::move(pages), size, known);
     }
 
+    // Whether a page, at an address not below any that was asked for before, is as it was. Those passed over are not.
+    bool is_known(const Page &page) {
+        if (known_ == nullptr) return false;
+        while (next_ < known_->size() && (*known_)[next_].address < page.address) ++next_;
+        return next_ < known_->size() && (*known_)[next_].address == page.address && (*known_)[next_].hash == page.hash;
+    }
+    // The next page, which is known.
+    Result<void> add_same(const Page &page) {
+        all_.push_back(page);
+        return extend(page.address, recode::PageRange::Place::kParent);
+    }
     // The next pages, at ascending addresses.
     Result<void> add(std::uint64_t address, std::string_view bytes) {
         std::size_t first = 0, at = 0; // of those that are to be written
         for (; at < bytes.size(); at += size_) {
             Page page{address + at, XXH3_64bits(bytes.data() + at, size_)};
-            bool same = is_known(page);
-            all_.push_back(page);
-            HRUNC_TRY(
-                extend(page.address, same ? recode::PageRange::Place::kParent : recode::PageRange::Place::kPages));
-            if (!same) continue;
+            if (!is_known(page)) {
+                all_.push_back(page);
+                HRUNC_TRY(extend(page.address, recode::PageRange::Place::kPages));
+                continue;
+            }
+            HRUNC_TRY(add_same(page));
             HRUNC_TRY(write(bytes.substr(first, at - first)));
             first = at + size_;
         }
@@ -161,11 +173,6 @@ class PreDump::Writer {
     Writer(recode::Image pagemap, Fd pages, std::uint64_t size, const Pages *known)
         : pagemap_(std::move(pagemap)), pages_(std::move(pages)), size_(size), known_(known) {}
 
-    bool is_known(const Page &page) {
-        if (known_ == nullptr) return false;
-        while (next_ < known_->size() && (*known_)[next_].address < page.address) ++next_;
-        return next_ < known_->size() && (*known_)[next_].address == page.address && (*known_)[next_].hash == page.hash;
-    }
     Result<void> write(std::string_view bytes) {
         written_ += bytes.size();
         return write_all(pages_, bytes);
@@ -267,9 +274,31 @@ Result<void> PreDump::drop_pages(const std::string &store) const {
     return {};
 }
 
+// A run of a checkpoint's pages. `hashes` are of the first pages of their file.
+Result<void> PreDump::subtract_run(const recode::PageRange &run, const Fd &pages,
+                                   const std::vector<std::uint64_t> &hashes, Writer &writer) {
+    std::uint64_t size = writer.page_size(), first = 0; // of those to be read
+    std::string bytes(kAtOnce * size, '\0');
+    for (std::uint64_t page = 0; page <= run.pages; ++page) {
+        bool hashed = page < run.pages && run.first + page < hashes.size();
+        std::optional<Page> known;
+        if (hashed) known = Page{run.address + page * size, hashes[run.first + page]};
+        if (known && !writer.is_known(*known)) known.reset();
+        if (known || page == run.pages || page - first == kAtOnce) {
+            HRUNC_TRY(read_exactly_at(pages, bytes.data(), (page - first) * size, (run.first + first) * size));
+            HRUNC_TRY(writer.add(run.address + first * size, std::string_view(bytes).substr(0, (page - first) * size)));
+            first = page;
+        }
+        if (!known) continue;
+        HRUNC_TRY(writer.add_same(*known));
+        first = page + 1;
+    }
+    return {};
+}
+
 // Gives whether it was done; if not, the image has to stay as it is.
 Result<bool> PreDump::subtract_memory(const Fd &images, const std::string &name, std::uint32_t pid, const Fd &out,
-                                      std::string &pages_name) const {
+                                      const PageHashes &hashes, std::string &pages_name) const {
     auto known = known_.find(pid);
     if (known == known_.end()) return false;
     HRUNC_ASSIGN(recode::Pagemap pagemap, recode::Pagemap::read(images, name));
@@ -281,19 +310,13 @@ Result<bool> PreDump::subtract_memory(const Fd &images, const std::string &name,
     HRUNC_ASSIGN(Fd pages, recode::open_image(images, pages_name));
     HRUNC_ASSIGN(Writer writer,
                  Writer::make(out, pid, static_cast<std::uint32_t>(pages_image->id), page_size(), &known->second));
-    std::string bytes(kAtOnce * page_size(), '\0');
-    for (const recode::PageRange &run : pagemap.runs()) {
-        for (std::uint64_t page = 0; page < run.pages; page += kAtOnce) {
-            std::size_t size = std::min<std::uint64_t>(kAtOnce, run.pages - page) * page_size();
-            HRUNC_TRY(read_exactly_at(pages, bytes.data(), size, (run.first + page) * page_size()));
-            HRUNC_TRY(writer.add(run.address + page * page_size(), std::string_view(bytes).substr(0, size)));
-        }
-    }
+    for (const recode::PageRange &run : pagemap.runs())
+        HRUNC_TRY(subtract_run(run, pages, hashes.of(pages_image->id), writer));
     HRUNC_TRY(writer.finish(out));
     return true;
 }
 
-Result<void> PreDump::subtract(const std::string &store, const std::string &out) const {
+Result<void> PreDump::subtract(const std::string &store, const std::string &out, const PageHashes &hashes) const {
     HRUNC_ASSIGN(Fd images, open_file(store, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
     HRUNC_ASSIGN(Fd output, make_directory_at(out));
     HRUNC_ASSIGN(std::vector<std::string> names, regular_files(images));
@@ -302,8 +325,9 @@ Result<void> PreDump::subtract(const std::string &store, const std::string &out)
         std::optional<recode::ImageName> image = recode::parse_image_name(name);
         if (!image || image->type->kind != recode::ImageKind::kPagemap) continue;
         std::string pages_name;
-        HRUNC_ASSIGN_IN(bool subtracted,
-                        subtract_memory(images, name, static_cast<std::uint32_t>(image->id), output, pages_name), name);
+        HRUNC_ASSIGN_IN(
+            bool subtracted,
+            subtract_memory(images, name, static_cast<std::uint32_t>(image->id), output, hashes, pages_name), name);
         if (subtracted) done.insert({name, pages_name});
     }
     for (const std::string &name : names)

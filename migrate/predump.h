@@ -19,6 +19,8 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "migrate/page_hashes.h"
+#include "recode/memory.h"
 
 namespace hrunc::migrate {
 
@@ -35,8 +37,9 @@ class PreDump {
     Result<void> drop_pages(const std::string &store) const;
 
     // Makes the directory `out`: the checkpoint that is in the store, which adds to what the directories have. Files
-    // that stay as they are become hard links. Without add() before, it is the whole checkpoint.
-    Result<void> subtract(const std::string &store, const std::string &out) const;
+    // that stay as they are become hard links. Without add() before, it is the whole checkpoint. `hashes`, which have
+    // ended, are of the store: pages of which they say that they are known are not read again.
+    Result<void> subtract(const std::string &store, const std::string &out, const PageHashes &hashes) const;
 
   private:
     struct Page {
@@ -47,8 +50,10 @@ class PreDump {
     class Writer;
     static std::string name_of(unsigned round) { return "predump-" + std::to_string(round); }
     static Result<void> read_process(pid_t pid, Writer &writer);
+    static Result<void> subtract_run(const recode::PageRange &run, const Fd &pages,
+                                     const std::vector<std::uint64_t> &hashes, Writer &writer);
     Result<bool> subtract_memory(const Fd &images, const std::string &name, std::uint32_t pid, const Fd &out,
-                                 std::string &pages_name) const;
+                                 const PageHashes &hashes, std::string &pages_name) const;
 
     unsigned rounds_ = 0;
     std::map<std::uint32_t, Pages> known_; // by the pid that the process has in its namespace

@@ -142,7 +142,12 @@ TEST_F(PreDumped, AddsWhatHasChangedSince) {
     EXPECT_EQ(letter(store + "/predump-2", kPages - 1), 'e');
 }
 
-TEST_F(PreDumped, LeavesToACheckpointWhatHasChanged) {
+class ACheckpointAfterPreDump : public PreDumped, public testing::WithParamInterface<std::size_t> {};
+
+// Of so many of the checkpoint's pages the hashes are there already.
+INSTANTIATE_TEST_SUITE_P(OfPagesHashed, ACheckpointAfterPreDump, testing::Values(0, 1, 8, kPages / 4, 2 * kPages));
+
+TEST_P(ACheckpointAfterPreDump, HasWhatHasChanged) {
     PreDump predump;
     added(predump, store);
     container.page(7, 'd');
@@ -157,8 +162,14 @@ TEST_F(PreDumped, LeavesToACheckpointWhatHasChanged) {
     std::ofstream(dump + "/predump-1/core-1.img") << "as it is";
     std::ofstream(dump + "/predump-1/incomplete");
 
-    std::string out = store + "/changed";
-    Result<void> subtracted = predump.subtract(dump + "/predump-1", out);
+    std::string out = store + "/changed", hashed = store + "/hashed";
+    std::filesystem::create_directory(hashed);
+    std::filesystem::copy(dump + "/predump-1/pages-1.img", hashed);
+    if (GetParam() * kPageSize < saved(hashed))
+        std::filesystem::resize_file(hashed + "/pages-1.img", GetParam() * kPageSize);
+    PageHashes hashes(hashed);
+    hashes.end();
+    Result<void> subtracted = predump.subtract(dump + "/predump-1", out, hashes);
     ASSERT_TRUE(subtracted.ok()) << subtracted.error().text();
     EXPECT_LT(saved(out), saved(dump + "/predump-1") / 4);
     EXPECT_TRUE(std::filesystem::equivalent(out + "/core-1.img", dump + "/predump-1/core-1.img"));
@@ -193,7 +204,7 @@ TEST(PreDump, WithoutAnythingAheadTheCheckpointIsWhole) {
     std::string store = testing::TempDir() + "whole.XXXXXX";
     ASSERT_NE(mkdtemp(store.data()), nullptr);
     std::ofstream(store + "/core-1.img") << "as it is";
-    ASSERT_TRUE(PreDump().subtract(store, store + "/changed").ok());
+    ASSERT_TRUE(PreDump().subtract(store, store + "/changed", PageHashes()).ok());
     EXPECT_TRUE(std::filesystem::equivalent(store + "/changed/core-1.img", store + "/core-1.img"));
     EXPECT_FALSE(std::filesystem::exists(std::filesystem::symlink_status(store + "/changed/parent")));
     std::filesystem::remove_all(store);
