@@ -1,6 +1,8 @@
 #include "migrate/image_gate.h"
 
 #include <array>
+#include <condition_variable>
+#include <mutex>
 
 #include "oci/image_store.h"
 
@@ -22,6 +24,9 @@ std::string script(const std::string &begin) {
            "        look) if [ -e " +
            awaited +
            " ]; then echo awaited; else echo not yet; fi ;;\n"
+           "        alive) touch " +
+           incomplete +
+           " ;;\n"
            "        open) rm " +
            incomplete +
            " && echo open; exit ;;\n"
@@ -30,6 +35,15 @@ std::string script(const std::string &begin) {
 }
 
 } // namespace
+
+ImageGate::Line::Line(Peer peer)
+    : shell(std::move(peer)), alive([this](const std::stop_token &stop) {
+          std::mutex mutex;
+          std::unique_lock lock(mutex);
+          std::condition_variable_any stopped;
+          while (!stopped.wait_for(lock, stop, oci::kAliveEvery, [&] { return stop.stop_requested(); }))
+              if (!shell.say("alive\n")) return;
+      }) {}
 
 Result<ImageGate> ImageGate::make(const Host &host, const std::string &container_id, const std::string &checkpoint) {
     std::string store = shell_word(oci::image_store(container_id));
@@ -65,7 +79,7 @@ Result<void> ImageGate::open() {
 
 // Gives the next line.
 Result<std::string> ImageGate::ask(const std::string &word) {
-    if (!word.empty()) HRUNC_TRY_IN(shell_.say(word), "image store");
+    if (!word.empty()) HRUNC_TRY_IN(line_->shell.say(word), "image store");
     for (;;) {
         if (std::size_t end = heard_.find('\n'); end != std::string::npos) {
             std::string line = heard_.substr(0, end);
@@ -73,10 +87,10 @@ Result<std::string> ImageGate::ask(const std::string &word) {
             return line;
         }
         std::array<char, 256> part{};
-        HRUNC_ASSIGN_IN(std::size_t got, shell_.hear(part.data(), part.size()), "image store");
+        HRUNC_ASSIGN_IN(std::size_t got, line_->shell.hear(part.data(), part.size()), "image store");
         heard_.append(part.data(), got);
         if (got == 0 || heard_.size() > kMaxLine) {
-            std::string complaint = shell_.complaint();
+            std::string complaint = line_->shell.complaint();
             return Error(ErrorCode::kPeer,
                          "image store: " + (complaint.empty() ? "no connection any more" : complaint));
         }

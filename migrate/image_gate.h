@@ -1,10 +1,12 @@
 // The image store of the target's container, before there are images: a restore that has begun waits at it.
 //
 // A shell on the target holds the store as incomplete (oci/image_store.h) for as long as this object lives. When it
-// goes, or the connection breaks, the restore fails.
+// goes, or the connection breaks or falls silent, the restore fails.
 #pragma once
 
+#include <memory>
 #include <string>
+#include <thread>
 
 #include "base/result.h"
 #include "migrate/host.h"
@@ -26,11 +28,16 @@ class ImageGate {
     Result<void> open();
 
   private:
-    explicit ImageGate(Peer shell) : shell_(std::move(shell)) {}
+    struct Line {
+        explicit Line(Peer peer);
+        Peer shell;
+        std::jthread alive; // says so to the shell
+    };
+    explicit ImageGate(Peer shell) : line_(std::make_unique<Line>(std::move(shell))) {}
     static Result<ImageGate> close(const Host &host, const std::string &begin);
     Result<std::string> ask(const std::string &word);
 
-    Peer shell_;
+    std::unique_ptr<Line> line_;
     std::string heard_;
 };
 

@@ -68,8 +68,11 @@ Result<void> Filling::end(const Fd &store) {
     return {};
 }
 
-Result<void> wait_for_images(const Fd &store, const std::string &container_id, const std::function<bool()> &given_up) {
+Result<void> wait_for_images(const Fd &store, const std::string &container_id, const std::function<bool()> &given_up,
+                             std::chrono::milliseconds patience) {
     std::string path = image_store(container_id);
+    timespec touched{};
+    std::chrono::steady_clock::time_point alive;
     for (bool first = true;; first = false) {
         Result<Fd> lock = open_at(store, kIncomplete, O_RDONLY | O_NOFOLLOW);
         if (!lock && lock.error().system_errno() != ENOENT) return std::move(lock).error();
@@ -81,6 +84,12 @@ Result<void> wait_for_images(const Fd &store, const std::string &container_id, c
             return Error(ErrorCode::kRefused,
                          in_quotes(path) + " is incomplete, and nobody fills it any more: restore another checkpoint");
         if (first) HRUNC_TRY(open_at(store, kAwaited, O_WRONLY | O_CREAT | O_NOFOLLOW, 0600));
+        struct stat status{};
+        if (fstat(lock->get(), &status) != 0) return Error::system("stat the image store's lock");
+        bool again = status.st_mtim.tv_sec != touched.tv_sec || status.st_mtim.tv_nsec != touched.tv_nsec;
+        if (again) alive = std::chrono::steady_clock::now(), touched = status.st_mtim;
+        if (std::chrono::steady_clock::now() - alive > patience)
+            return Error(ErrorCode::kPeer, in_quotes(path) + " is incomplete, and the host that fills it is silent");
         if (given_up()) return Error(ErrorCode::kRefused, "the restore was given up while its images were to come");
         std::this_thread::sleep_for(kLookEvery);
     }

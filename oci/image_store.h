@@ -9,12 +9,14 @@
 // removes none.
 //
 //     /var/lib/hrunc/images/ID/    0700, root's; HRUNC_IMAGE_STORE names another place than /var/lib/hrunc/images
-//         incomplete               there until all images are; held (flock) by who fills the store
+//         incomplete               there until all images are; held (flock) by who fills the store, and, where that is
+//                                  for another host, touched every ten seconds: it may die without a word
 //         awaited                  there once a restore waits for the images
 //         descriptors.json         as runc writes it beside the images of a checkpoint: what the stdio of the
 //                                  container's first process was. When it is there, the container stands still.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
@@ -55,8 +57,11 @@ class Filling {
 };
 
 // Waits until the store of this container, opened as `store`, is complete. An error if nobody fills it any more, if it
-// was removed, or if `given_up` (which is asked now and then) says so.
-Result<void> wait_for_images(const Fd &store, const std::string &container_id, const std::function<bool()> &given_up);
+// was removed, if the lock was not touched for as long as `patience`, or if `given_up` (which is asked now and then)
+// says so.
+inline constexpr std::chrono::milliseconds kAliveEvery = std::chrono::seconds(10), kPatience = std::chrono::minutes(2);
+Result<void> wait_for_images(const Fd &store, const std::string &container_id, const std::function<bool()> &given_up,
+                             std::chrono::milliseconds patience = kPatience);
 
 // Copies runc's descriptors.json from a checkpoint's image directory into the store; both are paths.
 Result<void> keep_descriptors(const std::string &images, const std::string &store);

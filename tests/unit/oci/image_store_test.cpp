@@ -120,6 +120,28 @@ TEST_F(ImagesToCome, AreNotWaitedForByWhoHasGivenUp) {
     EXPECT_NE(waited([] { return true; }).find("given up"), std::string::npos);
 }
 
+TEST_F(ImagesToCome, AreNotWaitedForWhenWhoFillsTheStoreIsSilent) {
+    Result<Filling> filling = Filling::begin(store_);
+    ASSERT_TRUE(filling.ok());
+    Result<void> waited = wait_for_images(store_, "abc", [] { return false; }, std::chrono::milliseconds(50));
+    ASSERT_FALSE(waited.ok());
+    EXPECT_NE(waited.error().text().find("the host that fills it is silent"), std::string::npos);
+}
+
+TEST_F(ImagesToCome, AreWaitedForWhileWhoFillsTheStoreIsAlive) {
+    Result<Filling> filling = Filling::begin(store_);
+    ASSERT_TRUE(filling.ok());
+    int asked = 0;
+    auto touch = [&] {
+        std::filesystem::last_write_time(image_store("abc") + "/" + kIncomplete,
+                                         std::filesystem::file_time_type(std::chrono::seconds(++asked)));
+        return asked == 300;
+    };
+    Result<void> waited = wait_for_images(store_, "abc", touch, std::chrono::seconds(1));
+    ASSERT_FALSE(waited.ok());
+    EXPECT_NE(waited.error().text().find("given up"), std::string::npos);
+}
+
 TEST_F(ImagesToCome, AreFilledInByOneAlone) {
     Result<Filling> filling = Filling::begin(store_);
     ASSERT_TRUE(filling.ok());
