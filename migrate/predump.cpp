@@ -20,6 +20,7 @@
 #include "oci/image_store.h"
 #include "oci/json.h"
 #include "recode/image_directory.h"
+#include "recode/image_facts.h"
 #include "recode/image_file.h"
 #include "recode/memory.h"
 
@@ -27,9 +28,10 @@ namespace hrunc::migrate {
 
 namespace {
 
-constexpr std::size_t kMaxMaps = std::size_t{64} << 20;  // bytes of /proc/PID/maps
-constexpr std::size_t kMaxStatus = std::size_t{1} << 20; // bytes of /proc/PID/status
-constexpr std::size_t kAtOnce = 256;                     // pages
+constexpr std::size_t kMaxMaps = std::size_t{64} << 20;     // bytes of /proc/PID/maps
+constexpr std::size_t kMaxStatus = std::size_t{1} << 20;    // bytes of /proc/PID/status
+constexpr std::size_t kAtOnce = 256;                        // pages
+constexpr std::uint64_t kHugePage = std::uint64_t{2} << 20; // bytes of the smallest
 // Bytes. A larger area is one that a program has reserved (AddressSanitizer's shadow has 16 TB), in which it would take
 // too long to find the pages that there are; they go with the checkpoint.
 constexpr std::uint64_t kMaxArea = std::uint64_t{64} << 30;
@@ -274,24 +276,53 @@ Result<void> PreDump::drop_pages(const std::string &store) const {
     return {};
 }
 
+// Where the kernel may have put huge pages for the sake of a few bytes: private memory of no file.
+PreDump::Areas PreDump::huge_areas(const Fd &images, std::uint32_t pid) {
+    Areas areas;
+    Result<recode::Image> image =
+        recode::Image::read(images, recode::image_name(recode::ImageKind::kAddressSpace, pid));
+    const auto *space = image ? image->get<recode::images::AddressSpace>(0) : nullptr;
+    if (space == nullptr) return areas; // the restore will say what is wrong with it
+    for (const recode::images::Vma &vma : space->vmas()) {
+        std::uint32_t kind = vma.status() & ~(recode::kVmaRegular | recode::kVmaHeap | recode::kVmaStack);
+        if (kind == recode::kVmaAnonymousPrivate && vma.end() - vma.start() >= kHugePage)
+            areas[vma.start()] = vma.end();
+    }
+    return areas;
+}
+
 // A run of a checkpoint's pages. `hashes` are of the first pages of their file.
+//
+// Pages in the midst of zeros are left out of huge areas, where they are zeros without being in an image. Else memory
+// would grow with each move: CRIU fills the areas at other addresses, gets huge pages there, and so makes present what
+// was not.
 Result<void> PreDump::subtract_run(const recode::PageRange &run, const Fd &pages,
-                                   const std::vector<std::uint64_t> &hashes, Writer &writer) {
+                                   const std::vector<std::uint64_t> &hashes, const Areas &huge, Writer &writer) {
     std::uint64_t size = writer.page_size(), first = 0; // of those to be read
     std::string bytes(kAtOnce * size, '\0');
+    const std::uint64_t zeros = XXH3_64bits(bytes.data(), size);
+    auto is_zeros = [&](std::uint64_t page) {
+        return page < run.pages && run.first + page < hashes.size() && hashes[run.first + page] == zeros;
+    };
+    auto is_left_out = [&](std::uint64_t page) {
+        if (page == 0 || !is_zeros(page - 1) || !is_zeros(page) || !is_zeros(page + 1)) return false;
+        std::uint64_t address = run.address + page * size;
+        auto after = huge.upper_bound(address);
+        return after != huge.begin() && address < std::prev(after)->second;
+    };
     for (std::uint64_t page = 0; page <= run.pages; ++page) {
-        bool hashed = page < run.pages && run.first + page < hashes.size();
+        bool left_out = page == run.pages || is_left_out(page);
         std::optional<Page> known;
-        if (hashed) known = Page{run.address + page * size, hashes[run.first + page]};
+        if (!left_out && run.first + page < hashes.size())
+            known = Page{run.address + page * size, hashes[run.first + page]};
         if (known && !writer.is_known(*known)) known.reset();
-        if (known || page == run.pages || page - first == kAtOnce) {
+        if (left_out || known || page - first == kAtOnce) {
             HRUNC_TRY(read_exactly_at(pages, bytes.data(), (page - first) * size, (run.first + first) * size));
             HRUNC_TRY(writer.add(run.address + first * size, std::string_view(bytes).substr(0, (page - first) * size)));
             first = page;
         }
-        if (!known) continue;
-        HRUNC_TRY(writer.add_same(*known));
-        first = page + 1;
+        if (known) HRUNC_TRY(writer.add_same(*known));
+        if (left_out || known) first = page + 1;
     }
     return {};
 }
@@ -310,8 +341,9 @@ Result<bool> PreDump::subtract_memory(const Fd &images, const std::string &name,
     HRUNC_ASSIGN(Fd pages, recode::open_image(images, pages_name));
     HRUNC_ASSIGN(Writer writer,
                  Writer::make(out, pid, static_cast<std::uint32_t>(pages_image->id), page_size(), &known->second));
+    Areas huge = huge_areas(images, pid);
     for (const recode::PageRange &run : pagemap.runs())
-        HRUNC_TRY(subtract_run(run, pages, hashes.of(pages_image->id), writer));
+        HRUNC_TRY(subtract_run(run, pages, hashes.of(pages_image->id), huge, writer));
     HRUNC_TRY(writer.finish(out));
     return true;
 }

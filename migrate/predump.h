@@ -45,13 +45,15 @@ class PreDump {
     struct Page {
         std::uint64_t address, hash;
     };
-    using Pages = std::vector<Page>; // by address
+    using Pages = std::vector<Page>;                      // by address
+    using Areas = std::map<std::uint64_t, std::uint64_t>; // start and end
 
     class Writer;
     static std::string name_of(unsigned round) { return "predump-" + std::to_string(round); }
     static Result<void> read_process(pid_t pid, Writer &writer);
+    static Areas huge_areas(const Fd &images, std::uint32_t pid);
     static Result<void> subtract_run(const recode::PageRange &run, const Fd &pages,
-                                     const std::vector<std::uint64_t> &hashes, Writer &writer);
+                                     const std::vector<std::uint64_t> &hashes, const Areas &huge, Writer &writer);
     Result<bool> subtract_memory(const Fd &images, const std::string &name, std::uint32_t pid, const Fd &out,
                                  const PageHashes &hashes, std::string &pages_name) const;
 

@@ -51,6 +51,11 @@ is() { # VALUE COMMAND...
     [ "$("${@:2}")" = "$1" ]
 }
 
+# kB of memory of its own.
+resident() { # ISA
+    shell "$1" 'sed -n "s/^RssAnon:[^0-9]*\([0-9]*\).*/\1/p" "/proc/$(docker inspect -f "{{.State.Pid}}" box)/status"'
+}
+
 nothing_but_box() {
     local isa
     nothing_left
@@ -62,7 +67,7 @@ nothing_but_box() {
 @test "clients that write while it moves again and again lose no write, and neither does its append-only file" {
     start_redis -p 127.0.0.1:6379:6379 --annotation org.hrunc.tcp=close -- --appendonly yes
     "$root/tests/e2e/redis_clients" "$work/stop" "$work/redis-x86-64" "$work/redis-aarch64" >"$work/clients.json" 3>&- &
-    local clients=$! from=x86-64 to move length=0
+    local clients=$! from=x86-64 to move length=0 before=0
     for ((move = 1; move <= ${HRUNC_REDIS_MOVES:-20}; move++)); do
         to=$(other_isa "$from")
         echo "move $move, from $from"
@@ -70,7 +75,10 @@ nothing_but_box() {
         wait_for 60 "clients after move $move" grew "$to" "$length"
         length=$(redis "$to" LLEN list:0)
         from=$to
+        echo "$(resident "$from") kB of its own in memory"
+        [ "$move" != 2 ] || before=$(resident "$from")
     done
+    [ "$(resident "$from")" -lt $((before + 16384)) ] # it does not grow by moving
     touch "$work/stop"
     wait "$clients" || { cat "$work/clients.json" && return 1; }
     jq . "$work/clients.json"

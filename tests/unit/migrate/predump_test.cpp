@@ -1,6 +1,8 @@
 #include "migrate/predump.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
+#include <google/protobuf/text_format.h>
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <signal.h>
@@ -13,6 +15,8 @@
 #include <fstream>
 
 #include "recode/image_directory.h"
+#include "recode/image_facts.h"
+#include "recode/image_file.h"
 #include "recode/memory.h"
 
 namespace hrunc::migrate {
@@ -69,6 +73,7 @@ class Container {
     [[noreturn]] static void run(int ask, int told) {
         auto *memory = static_cast<char *>(
             mmap(nullptr, kPages * kPageSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+        madvise(memory, kPages * kPageSize, MADV_NOHUGEPAGE); // a page that is written makes no other one present
         for (std::size_t page = 0; page < kPages / 2; ++page) memory[page * kPageSize] = 'a'; // the others: none yet
         Order order{};
         while (read(ask, &order, sizeof order) == sizeof order) {
@@ -181,6 +186,41 @@ TEST_P(ACheckpointAfterPreDump, HasWhatHasChanged) {
         EXPECT_EQ(letter(out, page), letter(dump + "/predump-1", page)) << page;
     EXPECT_EQ(letter(out, 8), 'f');
     EXPECT_EQ(letter(out, kPages - 2), '?');
+}
+
+TEST_F(PreDumped, LeavesOutOfHugeAreasWhatIsInTheMidstOfZeros) {
+    PreDump predump;
+    added(predump, store);
+    for (std::size_t page = 400; page < 410; ++page) container.page(page, '\0');
+    PreDump another;
+    std::string dump = store + "/dump";
+    std::filesystem::create_directory(dump);
+    added(another, dump);
+    auto left = [&](const std::string &out) {
+        PageHashes hashes(dump + "/predump-1");
+        hashes.end();
+        Result<void> subtracted = predump.subtract(dump + "/predump-1", out, hashes);
+        EXPECT_TRUE(subtracted.ok()) << subtracted.error().text();
+        std::filesystem::rename(store + "/predump-1", out + "/predump-1");
+        std::string letters;
+        for (std::size_t page : {1, 399, 400, 401, 408, 409, 410})
+            letters += letter(out, page) == '\0' ? '0' : letter(out, page);
+        std::filesystem::rename(out + "/predump-1", store + "/predump-1");
+        return letters;
+    };
+    EXPECT_EQ(left(store + "/all"), "0?0000?"); // of page 1, the end is not written
+
+    auto image = recode::Image::make("mm-1.img");
+    ASSERT_TRUE(image.ok());
+    std::string text = fmt::format(
+        "start_code: 0 end_code: 0 start_data: 0 end_data: 0 start_stack: 0 start_brk: 0 brk: 0 "
+        "arg_start: 0 arg_end: 0 env_start: 0 env_end: 0 executable: 1 vmas: {{ start: {} end: {} "
+        "offset: 0 object: 0 protection: 3 flags: 0x22 status: {} fd: -1 }}",
+        container.address(0), container.address(kPages), recode::kVmaRegular | recode::kVmaAnonymousPrivate);
+    ASSERT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &image->add<recode::images::AddressSpace>()));
+    Result<Fd> images = open_file(dump + "/predump-1", O_RDONLY | O_DIRECTORY);
+    ASSERT_TRUE(image->write(*images).ok());
+    EXPECT_EQ(left(store + "/less"), "0?0??0?");
 }
 
 TEST_F(PreDumped, LosesItsPagesWhereTheyAreNotNeeded) {
