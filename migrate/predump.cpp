@@ -291,24 +291,27 @@ PreDump::Areas PreDump::huge_areas(const Fd &images, std::uint32_t pid) {
     return areas;
 }
 
-// A run of a checkpoint's pages. `hashes` are of the first pages of their file.
+// A run of a checkpoint's pages. `hashes` are of the first pages of their file. `adjoined`: whether other runs do.
 //
-// Pages in the midst of zeros are left out of huge areas, where they are zeros without being in an image. Else memory
-// would grow with each move: CRIU fills the areas at other addresses, gets huge pages there, and so makes present what
-// was not.
+// Pages of zeros that have none but zeros beside them are left out of huge areas, where they are zeros without being in
+// an image. Else memory would grow with each move: CRIU fills the areas at other addresses, gets huge pages there, and
+// so makes present what was not.
 Result<void> PreDump::subtract_run(const recode::PageRange &run, const Fd &pages,
-                                   const std::vector<std::uint64_t> &hashes, const Areas &huge, Writer &writer) {
+                                   const std::vector<std::uint64_t> &hashes, const Areas &huge, Adjoined adjoined,
+                                   Writer &writer) {
     std::uint64_t size = writer.page_size(), first = 0; // of those to be read
     std::string bytes(kAtOnce * size, '\0');
     const std::uint64_t zeros = XXH3_64bits(bytes.data(), size);
     auto is_zeros = [&](std::uint64_t page) {
-        return page < run.pages && run.first + page < hashes.size() && hashes[run.first + page] == zeros;
+        return run.first + page < hashes.size() && hashes[run.first + page] == zeros;
     };
     auto is_left_out = [&](std::uint64_t page) {
-        if (page == 0 || !is_zeros(page - 1) || !is_zeros(page) || !is_zeros(page + 1)) return false;
+        bool before = page == 0 ? !adjoined.before : is_zeros(page - 1);
+        bool after = page + 1 == run.pages ? !adjoined.after : is_zeros(page + 1);
+        if (!before || !is_zeros(page) || !after) return false;
         std::uint64_t address = run.address + page * size;
-        auto after = huge.upper_bound(address);
-        return after != huge.begin() && address < std::prev(after)->second;
+        auto next = huge.upper_bound(address);
+        return next != huge.begin() && address < std::prev(next)->second;
     };
     for (std::uint64_t page = 0; page <= run.pages; ++page) {
         bool left_out = page == run.pages || is_left_out(page);
@@ -342,8 +345,12 @@ Result<bool> PreDump::subtract_memory(const Fd &images, const std::string &name,
     HRUNC_ASSIGN(Writer writer,
                  Writer::make(out, pid, static_cast<std::uint32_t>(pages_image->id), page_size(), &known->second));
     Areas huge = huge_areas(images, pid);
-    for (const recode::PageRange &run : pagemap.runs())
-        HRUNC_TRY(subtract_run(run, pages, hashes.of(pages_image->id), huge, writer));
+    const std::vector<recode::PageRange> &runs = pagemap.runs();
+    for (auto run = runs.begin(); run != runs.end(); ++run) {
+        Adjoined adjoined{run != runs.begin() && pagemap.end(*std::prev(run)) == run->address,
+                          std::next(run) != runs.end() && std::next(run)->address == pagemap.end(*run)};
+        HRUNC_TRY(subtract_run(*run, pages, hashes.of(pages_image->id), huge, adjoined, writer));
+    }
     HRUNC_TRY(writer.finish(out));
     return true;
 }

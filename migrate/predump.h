@@ -45,7 +45,10 @@ class PreDump {
     struct Page {
         std::uint64_t address, hash;
     };
-    using Pages = std::vector<Page>;                      // by address
+    using Pages = std::vector<Page>; // by address
+    struct Adjoined {
+        bool before = false, after = false;
+    };
     using Areas = std::map<std::uint64_t, std::uint64_t>; // start and end
 
     class Writer;
@@ -53,7 +56,8 @@ class PreDump {
     static Result<void> read_process(pid_t pid, Writer &writer);
     static Areas huge_areas(const Fd &images, std::uint32_t pid);
     static Result<void> subtract_run(const recode::PageRange &run, const Fd &pages,
-                                     const std::vector<std::uint64_t> &hashes, const Areas &huge, Writer &writer);
+                                     const std::vector<std::uint64_t> &hashes, const Areas &huge, Adjoined adjoined,
+                                     Writer &writer);
     Result<bool> subtract_memory(const Fd &images, const std::string &name, std::uint32_t pid, const Fd &out,
                                  const PageHashes &hashes, std::string &pages_name) const;
 
