@@ -41,6 +41,14 @@ std::uint64_t page_size() {
     return size;
 }
 
+std::uint64_t hash_of_zeros() {
+    static const std::uint64_t hash = [] {
+        std::string page(page_size(), '\0');
+        return XXH3_64bits(page.data(), page.size());
+    }();
+    return hash;
+}
+
 struct Area {
     std::uint64_t start = 0, end = 0;
 };
@@ -300,10 +308,8 @@ Result<void> PreDump::subtract_run(const recode::PageRange &run, const Fd &pages
                                    const std::vector<std::uint64_t> &hashes, const Areas &huge, Adjoined adjoined,
                                    Writer &writer) {
     std::uint64_t size = writer.page_size(), first = 0; // of those to be read
-    std::string bytes(kAtOnce * size, '\0');
-    const std::uint64_t zeros = XXH3_64bits(bytes.data(), size);
     auto is_zeros = [&](std::uint64_t page) {
-        return run.first + page < hashes.size() && hashes[run.first + page] == zeros;
+        return run.first + page < hashes.size() && hashes[run.first + page] == hash_of_zeros();
     };
     auto is_left_out = [&](std::uint64_t page) {
         bool before = page == 0 ? !adjoined.before : is_zeros(page - 1);
@@ -319,9 +325,10 @@ Result<void> PreDump::subtract_run(const recode::PageRange &run, const Fd &pages
         if (!left_out && run.first + page < hashes.size())
             known = Page{run.address + page * size, hashes[run.first + page]};
         if (known && !writer.is_known(*known)) known.reset();
-        if (left_out || known || page - first == kAtOnce) {
-            HRUNC_TRY(read_exactly_at(pages, bytes.data(), (page - first) * size, (run.first + first) * size));
-            HRUNC_TRY(writer.add(run.address + first * size, std::string_view(bytes).substr(0, (page - first) * size)));
+        if (page > first && (left_out || known || page - first == kAtOnce)) {
+            std::string bytes((page - first) * size, '\0');
+            HRUNC_TRY(read_exactly_at(pages, bytes.data(), bytes.size(), (run.first + first) * size));
+            HRUNC_TRY(writer.add(run.address + first * size, bytes));
             first = page;
         }
         if (known) HRUNC_TRY(writer.add_same(*known));
