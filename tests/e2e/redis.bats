@@ -163,7 +163,7 @@ connected() {
 }
 
 @test "Redis' own test suite passes while the server moves" {
-    local suite=$work/suite units=(unit/type/incr unit/keyspace) unit words=() port moves=0 from=x86-64 to
+    local suite=$work/suite units=(unit/type/incr unit/keyspace) unit words=() port moves=0 from=x86-64 to pause=2
     shared_network ""
     guest x86-64 docker run -d --name box --runtime hrunc --network shared --ip 10.77.0.70 --annotation org.hrunc.tcp=established \
         redis:test redis-server /etc/redis.conf --enable-debug-command yes --enable-module-command yes --enable-protected-configs yes
@@ -171,10 +171,11 @@ connected() {
     "$rig" forward x86-64 10.77.0.70:6379 "$port"
     redis_source "$suite"
     [ -z "${HRUNC_REDIS_UNITS-}" ] || read -ra units <<<"$HRUNC_REDIS_UNITS"
-    if [ "${units[0]}" != all ]; then for unit in "${units[@]}"; do words+=(--single "$unit"); done; fi
+    # The whole suite would take hours on a server that is away for half of the time.
+    if [ "${units[0]}" = all ]; then pause=60; else for unit in "${units[@]}"; do words+=(--single "$unit"); done; fi
     (cd "$suite" && TERM=dumb ./runtest --host 127.0.0.1 --port "$port" --clients 1 "${words[@]}") >"$work/suite.log" 2>&1 3>&- &
     local runs=$!
-    while sleep 2 && kill -0 "$runs" 2>/dev/null; do
+    while sleep "$pause" && kill -0 "$runs" 2>/dev/null; do
         to=$(other_isa "$from")
         guest "$from" hrunc migrate box "root@$to"
         from=$to moves=$((moves + 1))
