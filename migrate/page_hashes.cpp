@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -21,12 +22,26 @@ namespace {
 constexpr std::size_t kAtOnce = 256; // pages
 constexpr std::chrono::milliseconds kLookEvery{5};
 
+} // namespace
+
 std::uint64_t page_size() {
     static const auto size = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
     return size;
 }
 
-} // namespace
+Result<std::vector<std::string>> regular_files(const Fd &directory) {
+    HRUNC_ASSIGN(Fd own, open_at(directory, ".", O_RDONLY | O_DIRECTORY));
+    std::unique_ptr<DIR, int (*)(DIR *)> listing(fdopendir(own.get()), closedir);
+    if (!listing) return Error::system("list the images");
+    static_cast<void>(own.release()); // the listing closes it
+    std::vector<std::string> names;
+    while (const dirent *entry = readdir(listing.get())) {
+        struct stat status{};
+        if (fstatat(directory.get(), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(status.st_mode))
+            names.emplace_back(entry->d_name);
+    }
+    return names;
+}
 
 PageHashes::PageHashes(const std::string &store) {
     Result<Fd> directory = open_file(store, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
@@ -49,14 +64,12 @@ const std::vector<std::uint64_t> &PageHashes::of(std::uint64_t pages_id) const {
 
 // Pages files that were not there before.
 void PageHashes::find() {
-    Result<Fd> own = open_at(store_, ".", O_RDONLY | O_DIRECTORY);
-    std::unique_ptr<DIR, int (*)(DIR *)> listing(own ? fdopendir(own->get()) : nullptr, closedir);
-    if (!listing) return;
-    static_cast<void>(own->release()); // the listing closes it
-    while (const dirent *entry = readdir(listing.get())) {
-        std::optional<recode::ImageName> name = recode::parse_image_name(entry->d_name);
+    Result<std::vector<std::string>> names = regular_files(store_);
+    if (!names) return;
+    for (const std::string &text : *names) {
+        std::optional<recode::ImageName> name = recode::parse_image_name(text);
         if (!name || name->type->kind != recode::ImageKind::kPages || files_.count(name->id) != 0) continue;
-        if (Result<Fd> file = recode::open_image(store_, entry->d_name); file) files_[name->id].fd = std::move(*file);
+        if (Result<Fd> file = recode::open_image(store_, text); file) files_[name->id].fd = std::move(*file);
     }
 }
 

@@ -10,8 +10,15 @@
 #include <vector>
 
 #include "base/fd.h"
+#include "base/result.h"
 
 namespace hrunc::migrate {
+
+// This host's, in bytes.
+std::uint64_t page_size();
+
+// The names of a directory's regular files.
+Result<std::vector<std::string>> regular_files(const Fd &directory);
 
 class PageHashes {
   public:

@@ -36,11 +36,6 @@ constexpr std::uint64_t kHugePage = std::uint64_t{2} << 20; // bytes of the smal
 // too long to find the pages that there are; they go with the checkpoint.
 constexpr std::uint64_t kMaxArea = std::uint64_t{64} << 30;
 
-std::uint64_t page_size() {
-    static const auto size = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
-    return size;
-}
-
 std::uint64_t hash_of_zeros() {
     static const std::uint64_t hash = [] {
         std::string page(page_size(), '\0');
@@ -112,20 +107,6 @@ std::vector<std::string> pids() {
 Result<Fd> make_directory_at(const std::string &path) {
     if (mkdir(path.c_str(), 0700) != 0) return Error::system("make " + oci::in_quotes(path));
     return open_file(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-}
-
-Result<std::vector<std::string>> regular_files(const Fd &directory) {
-    HRUNC_ASSIGN(Fd own, open_at(directory, ".", O_RDONLY | O_DIRECTORY));
-    std::unique_ptr<DIR, int (*)(DIR *)> listing(fdopendir(own.get()), closedir);
-    if (!listing) return Error::system("list the images");
-    static_cast<void>(own.release()); // the listing closes it
-    std::vector<std::string> names;
-    while (const dirent *entry = readdir(listing.get())) {
-        struct stat status{};
-        if (fstatat(directory.get(), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(status.st_mode))
-            names.emplace_back(entry->d_name);
-    }
-    return names;
 }
 
 } // namespace

@@ -38,7 +38,8 @@ class PreDump {
 
     // Makes the directory `out`: the checkpoint that is in the store, which adds to what the directories have. Files
     // that stay as they are become hard links. Without add() before, it is the whole checkpoint. `hashes`, which have
-    // ended, are of the store: pages of which they say that they are known are not read again.
+    // ended, are of the store: pages of which they say that they are known are not read again, and
+    // pages of zeros may be left out where memory is zeros without them.
     Result<void> subtract(const std::string &store, const std::string &out, const PageHashes &hashes) const;
 
   private:

@@ -72,7 +72,7 @@ Result<void> wait_for_images(const Fd &store, const std::string &container_id, c
                              std::chrono::milliseconds patience) {
     std::string path = image_store(container_id);
     timespec touched{};
-    std::chrono::steady_clock::time_point alive;
+    auto alive = std::chrono::steady_clock::now();
     for (bool first = true;; first = false) {
         Result<Fd> lock = open_at(store, kIncomplete, O_RDONLY | O_NOFOLLOW);
         if (!lock && lock.error().system_errno() != ENOENT) return std::move(lock).error();
@@ -89,7 +89,8 @@ Result<void> wait_for_images(const Fd &store, const std::string &container_id, c
         bool again = status.st_mtim.tv_sec != touched.tv_sec || status.st_mtim.tv_nsec != touched.tv_nsec;
         if (again) alive = std::chrono::steady_clock::now(), touched = status.st_mtim;
         if (std::chrono::steady_clock::now() - alive > patience)
-            return Error(ErrorCode::kPeer, in_quotes(path) + " is incomplete, and the host that fills it is silent");
+            return Error(ErrorCode::kPeer, in_quotes(path) + " is incomplete, and the host that fills it is silent: "
+                                                             "when it is up again, run hrunc migrate --recover there");
         if (given_up()) return Error(ErrorCode::kRefused, "the restore was given up while its images were to come");
         std::this_thread::sleep_for(kLookEvery);
     }

@@ -56,10 +56,12 @@ class Filling {
     Fd lock_;
 };
 
+// How often who fills a store for another host touches the lock, and how long a restore waits for that.
+inline constexpr std::chrono::milliseconds kAliveEvery = std::chrono::seconds(10), kPatience = std::chrono::minutes(2);
+
 // Waits until the store of this container, opened as `store`, is complete. An error if nobody fills it any more, if it
 // was removed, if the lock was not touched for as long as `patience`, or if `given_up` (which is asked now and then)
 // says so.
-inline constexpr std::chrono::milliseconds kAliveEvery = std::chrono::seconds(10), kPatience = std::chrono::minutes(2);
 Result<void> wait_for_images(const Fd &store, const std::string &container_id, const std::function<bool()> &given_up,
                              std::chrono::milliseconds patience = kPatience);
 
