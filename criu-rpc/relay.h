@@ -7,6 +7,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -31,6 +32,9 @@ class Hooks {
     virtual void after_restore(const Response &response) = 0;
     // criu has ended and there will be no answer.
     virtual void ended_without_answer() = 0;
+    // criu is at a point of a dump or restore that its client is told of next; `script` is its name, as in criu(8),
+    // --action-script.
+    virtual void notification(const std::string &script) = 0;
     virtual void version(const Version &version) = 0;
 };
 

@@ -35,6 +35,9 @@ Result<void> DumpHooks::park(const criu_rpc::Options &options) {
     request.target = config.target.value_or(arch::other(arch::host()));
     request.timeout = config.notify_timeout;
     request.refuse_unmigratable = config.unmigratable == Unmigratable::kRefuse;
+    // Without notifications nobody would say when to let go of them.
+    request.hold_listeners = options.tcp_established() && options.notify_scripts();
+    leave_running_ = options.leave_running();
     request.save_journal = [this](const std::string &journal) { return run().write_journal(journal); };
     Result<Park> parked = Park::park(request);
     if (!parked) {
@@ -52,6 +55,14 @@ Result<void> DumpHooks::tell_of_the_park() const {
     return oci::keep_descriptors(engines_images_, images());
 }
 
+// criu says this right after it has locked the network, before it looks at sockets (cr_dump_tasks() of CRIU's
+// criu/cr-dump.c).
+void DumpHooks::notification(const std::string &script) {
+    if (script != "query-ext-files" || !park_) return;
+    if (Result<void> set_free = park_->set_listeners_free(); !set_free)
+        log(LogLevel::kWarning, set_free.error().text());
+}
+
 void DumpHooks::after_dump(const criu_rpc::Response &response) {
     criu_ends();
     if (response.success()) {
@@ -60,6 +71,7 @@ void DumpHooks::after_dump(const criu_rpc::Response &response) {
         if (filling_)
             if (Result<void> complete = filling_->end(*store_); !complete)
                 log(LogLevel::kWarning, complete.error().text());
+        if (!leave_running_) park_->reset_unaccepted();
     }
     // Tasks that were dumped for good are gone; then what is left to do is the cgroup.
     release();

@@ -18,6 +18,7 @@ class DumpHooks : public OperationHooks {
     Result<void> before_dump(criu_rpc::Options &options) override;
     void after_dump(const criu_rpc::Response &response) override;
     void ended_without_answer() override;
+    void notification(const std::string &script) override;
 
   private:
     Result<void> prepare(criu_rpc::Options &options);
@@ -32,6 +33,7 @@ class DumpHooks : public OperationHooks {
     std::string engines_images_; // the image directory that runc named, where there is a store
     std::optional<Park> park_;
     Manifest manifest_;
+    bool leave_running_ = false;
 };
 
 } // namespace hrunc::shim

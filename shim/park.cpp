@@ -20,6 +20,7 @@ namespace {
 constexpr int kJournalVersion = 1;
 constexpr std::size_t kMaxJournal = std::size_t{64} << 10;
 constexpr std::chrono::milliseconds kReleaseTime{5'000};
+constexpr std::chrono::milliseconds kAcceptTime{1'000}; // a client sends its SYN again after that
 
 // Enough to undo: which requests are pending is found in the processes themselves, also in those forked since.
 struct Journal {
@@ -27,6 +28,7 @@ struct Journal {
     std::uint64_t init_start = 0; // Process::start_time
     std::string freezer;
     bool was_frozen = false;
+    bool listeners = false; // held
     arch::Isa target = arch::host();
 };
 
@@ -37,6 +39,7 @@ std::string to_text(const Journal &journal) {
     json["init_start"] = journal.init_start;
     json["freezer"] = journal.freezer;
     json["was_frozen"] = journal.was_frozen;
+    json["listeners"] = journal.listeners;
     json["target"] = std::string(arch::name(journal.target));
     return oci::to_text(json);
 }
@@ -52,6 +55,7 @@ Result<Journal> parse_journal(const std::string &text) {
         journal.init_start = json.at("init_start").get<std::uint64_t>();
         journal.freezer = json.at("freezer").get<std::string>();
         journal.was_frozen = json.at("was_frozen").get<bool>();
+        journal.listeners = json.value("listeners", false); // older ones have none
         std::optional<arch::Isa> target = arch::from_name(json.at("target").get<std::string>());
         if (!target) return flaw("unknown target");
         journal.target = *target;
@@ -72,6 +76,7 @@ Result<std::optional<Freezer>> open_freezer(const std::string &directory) {
     return std::optional<Freezer>(std::move(freezer));
 }
 
+// Some twice.
 Result<std::vector<pid_t>> processes_of(const Journal &journal, const std::optional<Freezer> &freezer) {
     std::vector<pid_t> pids;
     HRUNC_ASSIGN(std::optional<Process> init, read_process(journal.init));
@@ -83,6 +88,18 @@ Result<std::vector<pid_t>> processes_of(const Journal &journal, const std::optio
         pids.insert(pids.end(), more.begin(), more.end());
     }
     return pids;
+}
+
+// A container that is frozen accepts nothing, however long one waits.
+Result<Listeners> hold_listeners(const Journal &journal, const std::optional<Freezer> &freezer) {
+    auto list = [&] { return processes_of(journal, freezer); };
+    HRUNC_ASSIGN(std::vector<pid_t> pids, list());
+    HRUNC_ASSIGN(Listeners listeners, Listeners::hold(pids));
+    if (journal.was_frozen) return listeners;
+    Result<void> settled = listeners.settle(journal.init, std::chrono::steady_clock::now() + kAcceptTime, list);
+    if (settled) return listeners;
+    Result<void> undone = listeners.set_free();
+    return std::move(settled).error().in(undone ? "new connections" : undone.error().text());
 }
 
 // What is gone, or was never a task, needs nothing.
@@ -111,6 +128,7 @@ Result<void> release(const Journal &journal) {
     // Frozen, none can fork between the list and the withdrawal. What does not freeze is served as it runs.
     if (freezer) keep(freezer->freeze(deadline));
     auto pids = processes_of(journal, freezer);
+    if (pids && journal.listeners) keep(Listeners::set_free(*pids));
     if (pids)
         for (pid_t pid : *pids) keep(release_process(pid, journal.target, !freezer));
     keep(std::move(pids));
@@ -133,11 +151,17 @@ Result<Park> Park::park(const ParkRequest &request) {
                          "park the container: hrunc itself runs in cgroup \"" + request.freezer + "\"");
         HRUNC_ASSIGN_IN(park.was_frozen_, freezer->asked_to_freeze(), "park the container");
     }
-    park.journal_ = to_text(Journal{request.init, init->start_time, request.freezer, park.was_frozen_, request.target});
+    const Journal journal{request.init,     init->start_time,       request.freezer,
+                          park.was_frozen_, request.hold_listeners, request.target};
+    park.journal_ = to_text(journal);
     if (request.save_journal) HRUNC_TRY_IN(request.save_journal(park.journal_), "park the container");
+    if (request.hold_listeners) {
+        HRUNC_ASSIGN_IN(park.listeners_, hold_listeners(journal, freezer), "park the container");
+    }
     Parking parking(request, std::move(freezer), park.was_frozen_, false);
     std::optional<Result<std::vector<ParkedTask>>> parked;
     std::thread([&] { parked = parking.run(); }).join();
+    if (!*parked && park.listeners_) HRUNC_TRY_IN(park.listeners_->set_free(), "park the container");
     HRUNC_ASSIGN_IN(park.tasks_, std::move(*parked), "park the container");
     return park;
 }
@@ -147,6 +171,14 @@ Result<void> Park::release() {
     HRUNC_TRY(release_by_journal(journal_));
     released_ = true;
     return {};
+}
+
+Result<void> Park::set_listeners_free() {
+    return listeners_ ? listeners_->set_free() : Result<void>();
+}
+
+void Park::reset_unaccepted() {
+    if (listeners_) listeners_->reset_waiting();
 }
 
 Result<void> Park::release_by_journal(const std::string &journal) {

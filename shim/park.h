@@ -10,12 +10,14 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "arch/isa.h"
 #include "base/result.h"
 #include "recode/recode.h"
+#include "shim/listeners.h"
 
 namespace hrunc::shim {
 
@@ -26,6 +28,9 @@ struct ParkRequest {
     arch::Isa target = arch::host(); // for which ISA popcorn tasks are to lay out their state
     std::chrono::milliseconds timeout{10'000};
     bool refuse_unmigratable = false; // a task without a migration ABI is an error, not left alone
+    // Its TCP connections are to be kept: before the tasks are asked, they are given a second to accept those that wait
+    // for it, and no new ones begin until set_listeners_free() or release(). See shim/listeners.h.
+    bool hold_listeners = false;
     // Called once, before the first change, with what journal() gives: for release_by_journal() should this program be
     // killed before park() returns. An error ends park() with nothing changed.
     std::function<Result<void>(const std::string &journal)> save_journal;
@@ -64,9 +69,15 @@ class Park {
     bool was_frozen() const { return was_frozen_; }                 // the engine had paused the container before
     Result<void> release();                                         // idempotent
 
+    // For ParkRequest::hold_listeners. When nothing reaches the container any more, but before its sockets are dumped.
+    Result<void> set_listeners_free();
+    // After a dump whose tasks are gone: tells the clients of connections that were never accepted.
+    void reset_unaccepted();
+
   private:
     Park() = default;
     std::string journal_;
+    std::optional<Listeners> listeners_;
     std::vector<ParkedTask> tasks_;
     bool was_frozen_ = false;
     bool released_ = false;

@@ -47,6 +47,8 @@ class RecordingHooks : public Hooks {
         calls.push_back("version " + std::to_string(version.major_number()));
     }
 
+    void notification(const std::string &script) override { calls.push_back("notification " + script); }
+
     std::vector<std::string> calls;
     std::string refusal;
     std::function<void()> during;
@@ -188,7 +190,8 @@ TEST_F(RelayTest, HooksStandAroundADump) {
     shutdown(client.get(), SHUT_WR);
     EXPECT_FALSE(hear());
     finish();
-    EXPECT_THAT(hooks.calls, ElementsAre("before_dump", "after_dump: done"));
+    EXPECT_THAT(hooks.calls,
+                ElementsAre("before_dump", "notification pre-dump", "notification post-dump", "after_dump: done"));
     EXPECT_EQ(exit_code_of(criu_pid), 0);
 }
 
@@ -383,7 +386,7 @@ TEST_F(RelayTest, CriuDiesDuringANotification) {
     EXPECT_EQ(hear()->notify().script(), "network-lock");
     EXPECT_FALSE(hear());
     finish();
-    EXPECT_THAT(hooks.calls, ElementsAre("before_dump", "ended_without_answer"));
+    EXPECT_THAT(hooks.calls, ElementsAre("before_dump", "notification network-lock", "ended_without_answer"));
 }
 
 TEST_F(RelayTest, CriusLastWordsBeforeItsEndCount) {
@@ -443,7 +446,7 @@ TEST_F(RelayTest, TheClientDiesDuringANotification) {
     client.reset();
     finish();
     EXPECT_EQ(exit_code_of(criu_pid), 0);
-    EXPECT_THAT(hooks.calls, ElementsAre("before_dump", "after_dump: failed"));
+    EXPECT_THAT(hooks.calls, ElementsAre("before_dump", "notification post-dump", "after_dump: failed"));
 }
 
 } // namespace

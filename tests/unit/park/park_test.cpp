@@ -5,6 +5,7 @@
 #include <linux/elf.h>
 #include <signal.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/user.h>
 #include <sys/wait.h>
@@ -247,6 +248,44 @@ TEST(ParkWithoutFreezer, ParkedProcessesAreStoppedUntilTheRelease) {
     ASSERT_TRUE(park->release().ok());
     EXPECT_TRUE(container.all_go_on());
     for (int slot = 0; slot < 3; ++slot) EXPECT_EQ(container.slot(slot).stray, 0);
+}
+
+// Length of its filter, in instructions.
+socklen_t filter_length(const Fd &socket) {
+    socklen_t length = 0;
+    EXPECT_EQ(getsockopt(socket.get(), SOL_SOCKET, SO_GET_FILTER, nullptr, &length), 0);
+    return length;
+}
+
+TEST_P(ParkTest, ListeningSocketsAreHeldWhileItIsParked) {
+    Fd listening(socket(AF_INET, SOCK_STREAM, 0)); // the container's, too: without close-on-exec it gets a copy
+    ASSERT_EQ(listen(listening.get(), 1), 0);
+    Container container(GetParam(), "plain");
+    ParkRequest request = container.request();
+    request.hold_listeners = true;
+    for (bool by_journal : {false, true}) {
+        Result<Park> park = Park::park(request);
+        ASSERT_TRUE(park.ok()) << park.error().text();
+        EXPECT_NE(filter_length(listening), 0u);
+        if (!by_journal) {
+            ASSERT_TRUE(park->set_listeners_free().ok());
+            EXPECT_EQ(filter_length(listening), 0u);
+        }
+        ASSERT_TRUE((by_journal ? Park::release_by_journal(park->journal()) : park->release()).ok());
+        EXPECT_EQ(filter_length(listening), 0u);
+        EXPECT_TRUE(container.goes_on(0));
+    }
+}
+
+TEST_P(ParkTest, ListeningSocketsOfAContainerThatDoesNotParkAreSetFree) {
+    Fd listening(socket(AF_INET, SOCK_STREAM, 0));
+    ASSERT_EQ(listen(listening.get(), 1), 0);
+    Container container(GetParam(), "stubborn");
+    ParkRequest request = container.request();
+    request.hold_listeners = true;
+    request.timeout = 500ms;
+    EXPECT_FALSE(Park::park(request).ok());
+    EXPECT_EQ(filter_length(listening), 0u);
 }
 
 TEST(ParkJournal, IsCheckedBeforeItIsFollowed) {
