@@ -78,15 +78,38 @@ missing_packages() {
     [[ -e $debian_keyring ]] || echo debian-archive-keyring
 }
 
+apt_get() {
+    if (($(id -u) == 0)); then
+        DEBIAN_FRONTEND=noninteractive apt-get -q "$@" >&2
+    else
+        sudo env DEBIAN_FRONTEND=noninteractive apt-get -q "$@" >&2
+    fi
+}
+
+# install_backports PACKAGE...: from Debian's backports to this host's release, which stay unknown to the host's own apt.
+install_backports() (
+    release=$(. /etc/os-release && echo "$VERSION_CODENAME")
+    lists=$(mktemp -d "${TMPDIR:-/var/tmp}/hrunc-rig-apt.XXXXXX")
+    # shellcheck disable=SC2064
+    trap "rm -rf '$lists' 2>/dev/null || sudo rm -rf '$lists'" EXIT
+    chmod 0755 "$lists"
+    { apt_sources "$release" && printf 'deb %s %s main\n' "$(host_mirror Debian)" "$release-backports"; } >"$lists/sources.list"
+    there=(-o "Dir::Etc::SourceList=$lists/sources.list" -o Dir::Etc::SourceParts=/dev/null -o "Dir::State::Lists=$lists/lists")
+    apt_get "${there[@]}" update && apt_get "${there[@]}" install -y --no-install-recommends -t "$release-backports" "$@"
+)
+
 verb_deps() {
-    local packages sudo=()
+    local packages emulators
     mapfile -t packages < <(missing_packages)
     if ((${#packages[@]} == 0)); then say "deps: nothing is missing"; return; fi
-    if (($(id -u) != 0)); then sudo=(sudo); fi
     say "deps: installing ${packages[*]}"
-    "${sudo[@]}" apt-get update -q >&2
-    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -q -y --no-install-recommends "${packages[@]}" >&2
+    apt_get update
+    mapfile -t emulators < <(printf '%s\n' "${packages[@]}" | grep '^qemu-' || :)
+    # The QEMU of Debian 12 itself is slower; see tcg_threads, too.
+    if ((${#emulators[@]})) && grep -qx VERSION_CODENAME=bookworm /etc/os-release; then
+        install_backports "${emulators[@]}" || say "deps: without Debian's backports; with the QEMU of Debian 12 itself the guests are slower"
+    fi
+    apt_get install -y --no-install-recommends "${packages[@]}"
 }
 
 need_deps() {
