@@ -23,10 +23,14 @@ void start_code_generators() {
     LLVMInitializeAArch64TargetMC();
     LLVMInitializeAArch64AsmPrinter();
     // With the first two aarch64 would make jump tables of its own, and one variable out of several. The third lets
-    // recorded values stay in registers, the last one keeps the stack pointer in place during calls.
-    const char *options[] = {"popcorn-ld", "-aarch64-enable-atomic-cfg-tidy=false",
-                             "-aarch64-enable-global-merge=false", "-use-registers-for-deopt-values",
-                             "-no-x86-call-frame-opt"};
+    // recorded values stay in registers, the fourth keeps the stack pointer in place during calls. Without the last one
+    // aarch64 would make functions that x86-64 does not have.
+    const char *options[] = {"popcorn-ld",
+                             "-aarch64-enable-atomic-cfg-tidy=false",
+                             "-aarch64-enable-global-merge=false",
+                             "-use-registers-for-deopt-values",
+                             "-no-x86-call-frame-opt",
+                             "-enable-machine-outliner=never"};
     llvm::cl::ParseCommandLineOptions(static_cast<int>(std::size(options)), options);
 }
 

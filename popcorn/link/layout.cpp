@@ -13,7 +13,7 @@ namespace {
 // In the order of the image.
 enum Area { kText, kCold, kResume, kRodata, kData, kBss, kAreas };
 
-constexpr uint64_t kFunctionAlign = 16;
+constexpr uint64_t kFunctionAlign = 16, kResumeAlign = 4;
 
 struct Slot {
     std::string name; // of the section
@@ -28,6 +28,10 @@ struct Plan {
     std::array<uint64_t, 2> frames{};                   // of .eh_frame
     std::vector<std::string> named;                     // sections of the program's own names, in .data
 };
+
+uint64_t slot_align(Area area) {
+    return area == kResume ? kResumeAlign : area < kResume ? kFunctionAlign : 1;
+}
 
 bool is_identifier(const std::string &name) {
     return std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) || c == '_'; });
@@ -73,8 +77,7 @@ Result<Plan> plan(const std::array<std::vector<Object>, 2> &objects) {
                 // The runtime's own functions may have the names of the program's.
                 std::string key = section.name + (object.kind == Object::Kind::kRuntime ? " of the runtime" : "");
                 auto [place, fresh] = by_name.try_emplace(key, plan.slots.size());
-                if (slot && fresh)
-                    plan.slots.push_back({section.name, area, {}, 0, area <= kResume ? kFunctionAlign : 1});
+                if (slot && fresh) plan.slots.push_back({section.name, area, {}, 0, slot_align(area)});
                 if (!slot || !plan.slots[place->second].file[isa].empty()) {
                     if (!slot && fresh) by_name.erase(place);
                     plan.rest[area][isa] += section.size + section.align;

@@ -1,5 +1,6 @@
 #include "popcorn/link/site_table.h"
 
+#include "popcorn/abi.h"
 #include "popcorn/link/stack_maps.h"
 #include "popcorn/passes/capture.h"
 #include "popcorn/runtime/sites.h"
@@ -112,6 +113,8 @@ class Builder {
         popcorn_site_row row{};
         row.function = static_cast<std::uint32_t>(record.id >> 32);
         row.index = static_cast<std::uint32_t>(record.id);
+        std::uint64_t &frame = table_.frames[row.function];
+        frame = std::max(frame, record.frame);
         HRUNC_ASSIGN(row.unwind, unwind(record.return_address - 1));
         std::vector<popcorn_location> locations;
         HRUNC_TRY(locate(record, row, locations));
@@ -187,8 +190,9 @@ class Builder {
             if (i >= deopt.size() || deopt[i].kind != StackMapLocation::kConstant) return bad(record, "no description");
         auto wide = static_cast<std::size_t>(deopt[2].value);
         row.floors = (deopt[0].value & kBundleFloors) != 0;
-        row.allocas = static_cast<std::uint16_t>(deopt[1].value & 0x7fff);
-        if (deopt[1].value > 0x7fff || deopt.size() > 0xffff || wide > deopt.size() - kHead)
+        row.copy = (deopt[0].value & kBundleCopy) != 0;
+        row.allocas = static_cast<std::uint16_t>(deopt[1].value & 0x3fff);
+        if (deopt[1].value > 0x3fff || deopt.size() > 0xffff || wide > deopt.size() - kHead)
             return bad(record, "too many values");
         std::map<std::size_t, std::uint8_t> words;
         for (std::size_t i = 0; i < wide; i++) {
@@ -196,10 +200,11 @@ class Builder {
             words[description >> 8] = static_cast<std::uint8_t>(description);
         }
         std::size_t next = kHead + wide;
-        if ((deopt[0].value & kBundleArray) != 0) {
-            if (next == deopt.size() || deopt[next].kind != StackMapLocation::kDirect) return bad(record, "no array");
+        if ((deopt[0].value & kBundleObjects) != 0) {
+            if (next == deopt.size() || deopt[next].kind != StackMapLocation::kDirect) return bad(record, "no copy");
             HRUNC_ASSIGN(auto location, place(record, deopt[next++], 1));
             location.kind = POPCORN_INDIRECT;
+            location.offset += static_cast<std::int32_t>(sizeof(popcorn_frame));
             for (unsigned i = row.allocas + (row.floors ? 2U : 0U); i > 0; i--, location.offset += 8)
                 locations.push_back(location);
         }
@@ -210,6 +215,7 @@ class Builder {
             locations.push_back(location);
         }
         if (locations.size() > 0xffff) return bad(record, "too many values");
+        if (row.copy && (locations.size() != 1 || locations[0].kind != POPCORN_DIRECT)) return bad(record, "no copy");
         return {};
     }
 
@@ -269,6 +275,22 @@ class Builder {
     Pool<popcorn_location> locations_;
 };
 
+// Return addresses and what aligns frames, beside what the code generator counts.
+constexpr std::uint64_t kFrameMargin = 64;
+
+void tell_frames(SiteTable &table) {
+    popcorn_sites head{};
+    std::memcpy(&head, table.bytes.data(), sizeof head);
+    for (std::uint32_t i = 0; i < head.rows; i++) {
+        std::uint8_t *at = table.bytes.data() + sizeof head + sizeof(popcorn_site_row) * i;
+        popcorn_site_row row{};
+        std::memcpy(&row, at, sizeof row);
+        std::uint64_t most = table.frames[row.function];
+        row.resumed = most < UINT32_MAX - kFrameMargin ? static_cast<std::uint32_t>(most + kFrameMargin) : UINT32_MAX;
+        std::memcpy(at, &row, sizeof row);
+    }
+}
+
 } // namespace
 
 Result<SiteTable> make_site_table(std::span<const std::uint8_t> elf) {
@@ -293,18 +315,22 @@ Result<SiteTable> make_site_table(std::span<const std::uint8_t> elf) {
     std::stable_sort(records.begin(), records.end(),
                      [](auto &a, auto &b) { return a.return_address < b.return_address; });
     for (const StackMapRecord &record : records) HRUNC_TRY(builder.add(record));
-    return builder.finish();
+    HRUNC_ASSIGN(SiteTable table, builder.finish());
+    tell_frames(table);
+    return table;
 }
 
-Result<void> check_equal_shapes(const SiteTable &a, const SiteTable &b) {
-    if (a.shapes.size() != b.shapes.size())
-        return Error(ErrorCode::kInternal, "the ISAs have " + std::to_string(a.shapes.size()) + " and " +
-                                               std::to_string(b.shapes.size()) + " sites");
+Result<void> make_agree(SiteTable &a, SiteTable &b) {
     for (const auto &[id, shape] : a.shapes) {
+        // A code generator may have found that a call is never reached.
         auto found = b.shapes.find(id);
-        if (found == b.shapes.end() || found->second != shape)
+        if (found != b.shapes.end() && found->second != shape)
             return Error(ErrorCode::kInternal, "the ISAs disagree in site " + hex(id));
     }
+    for (auto [from, to] : {std::pair{&a, &b}, std::pair{&b, &a}})
+        for (auto [function, frame] : from->frames) to->frames[function] = std::max(to->frames[function], frame);
+    tell_frames(a);
+    tell_frames(b);
     return {};
 }
 
@@ -316,9 +342,9 @@ Result<std::array<std::string, 2>> make_site_tables(const std::array<std::string
         if (!file) return Error::system("\"" + executables[i] + "\"", file.getError().value());
         const auto *bytes = reinterpret_cast<const std::uint8_t *>((*file)->getBufferStart());
         HRUNC_ASSIGN_IN(tables[i], make_site_table({bytes, (*file)->getBufferSize()}), "\"" + executables[i] + "\"");
-        contents[i].assign(tables[i].bytes.begin(), tables[i].bytes.end());
     }
-    HRUNC_TRY(check_equal_shapes(tables[0], tables[1]));
+    HRUNC_TRY(make_agree(tables[0], tables[1]));
+    for (std::size_t i = 0; i < 2; i++) contents[i].assign(tables[i].bytes.begin(), tables[i].bytes.end());
     return contents;
 }
 

@@ -22,12 +22,16 @@ Result<void> run(int count, char **arguments) {
         HRUNC_ASSIGN_IN(auto table,
                         hrunc::popcorn::make_site_table({reinterpret_cast<std::uint8_t *>(bytes.data()), bytes.size()}),
                         "'" + name + "'");
-        std::ofstream out(arguments[i + 1], std::ios::binary);
-        out.write(reinterpret_cast<const char *>(table.bytes.data()), static_cast<std::streamsize>(table.bytes.size()));
-        if (!out.flush()) return Error::system(std::string("write '") + arguments[i + 1] + "'");
         tables.push_back(std::move(table));
     }
-    if (tables.size() == 2) return hrunc::popcorn::check_equal_shapes(tables[0], tables[1]);
+    if (tables.size() == 2) HRUNC_TRY(hrunc::popcorn::make_agree(tables[0], tables[1]));
+    for (std::size_t i = 0; i < tables.size(); i++) {
+        const std::vector<std::uint8_t> &bytes = tables[i].bytes;
+        const char *name = arguments[2 + 2 * i];
+        std::ofstream out(name, std::ios::binary);
+        out.write(reinterpret_cast<const char *>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+        if (!out.flush()) return Error::system(std::string("write '") + name + "'");
+    }
     return {};
 }
 

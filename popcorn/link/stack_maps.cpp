@@ -51,12 +51,17 @@ Result<StackMapLocation> read_location(Reader &reader) {
     return location;
 }
 
+struct Function {
+    std::uint64_t address, frame, records;
+};
+
 Result<StackMapRecord> read_record(Reader &reader, const std::vector<std::uint64_t> &constants,
-                                   std::uint64_t function) {
+                                   const Function &function) {
     StackMapRecord record;
     record.id = reader.get<std::uint64_t>();
-    record.function = function;
-    record.return_address = function + reader.get<std::uint32_t>();
+    record.function = function.address;
+    record.frame = function.frame;
+    record.return_address = function.address + reader.get<std::uint32_t>();
     reader.skip(2);
     std::vector<StackMapLocation> locations(reader.get<std::uint16_t>());
     for (StackMapLocation &location : locations) {
@@ -85,21 +90,17 @@ Result<void> read_map(Reader &reader, std::vector<StackMapRecord> &records) {
     reader.skip(3);
     auto functions = reader.get<std::uint32_t>(), constants = reader.get<std::uint32_t>();
     auto count = reader.get<std::uint32_t>();
-    struct Function {
-        std::uint64_t address, records;
-    };
     std::vector<Function> list;
     for (std::uint32_t i = 0; i < functions && !reader.failed(); i++) {
-        auto address = reader.get<std::uint64_t>();
-        reader.skip(8); // size of the frame
-        list.push_back({address, reader.get<std::uint64_t>()});
+        auto address = reader.get<std::uint64_t>(), frame = reader.get<std::uint64_t>();
+        list.push_back({address, frame, reader.get<std::uint64_t>()});
     }
     std::vector<std::uint64_t> values;
     for (std::uint32_t i = 0; i < constants && !reader.failed(); i++) values.push_back(reader.get<std::uint64_t>());
     std::uint64_t total = 0;
     for (const Function &function : list)
         for (std::uint64_t i = 0; i < function.records && !reader.failed(); i++, total++) {
-            HRUNC_ASSIGN(auto record, read_record(reader, values, function.address));
+            HRUNC_ASSIGN(auto record, read_record(reader, values, function));
             records.push_back(std::move(record));
         }
     if (reader.failed()) return broken(reader, "the section ends early");

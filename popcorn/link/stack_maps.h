@@ -21,6 +21,7 @@ struct StackMapLocation {
 struct StackMapRecord {
     std::uint64_t id = 0;
     std::uint64_t function = 0;       // address
+    std::uint64_t frame = 0;          // bytes of stack that the function takes; all ones where that varies
     std::uint64_t return_address = 0; // just after the call
     std::vector<StackMapLocation> deopt;
 };

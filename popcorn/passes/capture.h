@@ -6,8 +6,9 @@
 //     not 0, and every call that may end up in `__popcorn_poll` or `__popcorn_syscall` carries a "deopt" operand
 //     bundle: the code generator then records where each value that is live across the call lies at its return address
 //     (section .llvm_stackmaps) and adds no instruction for it;
-//   - each function with such a call has a clone `NAME.resume(record)`, which takes those values from a frame record,
-//     calls the resume function of the next record and goes on after the call;
+//   - each function with such a call has a clone `NAME.resume(record)`, which copies the record into its frame, calls
+//   the
+//     resume function of the next record, takes those values from the copy and goes on after the call;
 //   - `__popcorn_resume_functions` lists the clones.
 //
 // It runs once, before the module is lowered for the first ISA: site numbers and value lists are those of the module,
@@ -51,11 +52,12 @@ void leave_uninstrumented(llvm::Module &module);
 // Names that instrument(), the runtime and the site table share.
 inline constexpr const char *kPollFunction = "__popcorn_poll";
 inline constexpr const char *kSyscallFunction = "__popcorn_syscall";
+inline constexpr const char *kCopyFunction = "__popcorn_copy_record";
 inline constexpr const char *kJumpFunction = "longjmp"; // and _longjmp
 inline constexpr const char *kNotifyFlag = "__popcorn_notify_flag";
 inline constexpr const char *kResumeFunctions = "__popcorn_resume_functions";
 // Flags in a bundle, see site_table.h.
-inline constexpr unsigned kBundleFloors = 1, kBundleArray = 2;
+inline constexpr unsigned kBundleFloors = 1, kBundleObjects = 2, kBundleCopy = 4;
 inline constexpr const char *kNoPollAttribute = "popcorn-no-poll";
 
 } // namespace hrunc::popcorn

@@ -11,12 +11,6 @@ namespace {
 constexpr unsigned kHeadWords = 2;   // site, number of words that follow
 constexpr unsigned kObjectWord = 31; // of the jmp_buf: the object's address
 
-unsigned value_words(const Site &site, const llvm::DataLayout &layout) {
-    unsigned words = 0;
-    for (const llvm::Value *value : site.words) words += words_of(value->getType(), layout);
-    return words;
-}
-
 } // namespace
 
 bool is_setjmp(const llvm::CallBase &call) {
@@ -29,7 +23,7 @@ bool is_setjmp(const llvm::CallBase &call) {
 
 void add_jump_object(FunctionSites &sites, Site &site) {
     llvm::Function &function = *sites.function;
-    unsigned words = kHeadWords + value_words(site, function.getParent()->getDataLayout());
+    unsigned words = kHeadWords + words_of(site, function.getParent()->getDataLayout());
     auto *type = llvm::ArrayType::get(llvm::Type::getInt64Ty(function.getContext()), words);
     site.object =
         new llvm::AllocaInst(type, 0, nullptr, llvm::Align(8), "popcorn.jump", function.getEntryBlock().begin());
@@ -40,15 +34,13 @@ void fill_jump_object(const FunctionSites &sites, std::size_t index) {
     const Site &site = sites.sites[index];
     const llvm::DataLayout &layout = sites.function->getParent()->getDataLayout();
     llvm::IRBuilder<> build(site.call);
-    unsigned word = 0;
-    auto store = [&](llvm::Value *value) {
+    auto store = [&](llvm::Value *value, unsigned word) {
         llvm::Value *at = build.CreateConstInBoundsGEP1_64(build.getInt64Ty(), site.object, word);
         build.CreateAlignedStore(value, at, llvm::Align(8));
-        word += words_of(value->getType(), layout);
     };
-    store(build.getInt64(index));
-    store(build.getInt64(value_words(site, layout)));
-    for (llvm::Value *value : site.words) store(value);
+    store(build.getInt64(index), 0);
+    store(build.getInt64(words_of(site, layout)), 1);
+    for (std::size_t i = 0; i < site.words.size(); i++) store(site.words[i], kHeadWords + site.places[i]);
     llvm::Value *at = build.CreateConstInBoundsGEP1_64(build.getInt64Ty(), site.call->getArgOperand(0), kObjectWord);
     build.CreateAlignedStore(site.object, at, llvm::Align(8));
 }

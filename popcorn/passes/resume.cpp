@@ -7,12 +7,16 @@
 #include <llvm/IR/DebugInfo.h>
 #include <llvm/IR/Dominators.h>
 #include <llvm/IR/IRBuilder.h>
+#include <llvm/IR/InlineAsm.h>
 #include <llvm/IR/InstIterator.h>
 #include <llvm/IR/IntrinsicInst.h>
 #include <llvm/Transforms/Utils/BasicBlockUtils.h>
 #include <llvm/Transforms/Utils/Cloning.h>
 #include <llvm/Transforms/Utils/Local.h>
 #include <llvm/Transforms/Utils/PromoteMemToReg.h>
+
+#include <algorithm>
+#include <optional>
 
 namespace hrunc::popcorn {
 namespace {
@@ -28,10 +32,12 @@ class Clone {
     llvm::Function *make() {
         declare();
         copy_body();
-        read_objects();
-        for (unsigned i = 0; i < sites_.sites.size(); i++) name_array(i);
+        copy_record();
+        for (unsigned i = 0; i < sites_.sites.size(); i++) name_copy(i);
         find_derived();
-        for (unsigned i = 0; i < sites_.sites.size(); i++) add_site(i);
+        for (unsigned i = 0; i < sites_.sites.size(); i++) sites_.sites[i].tail ? add_tail(i) : add_site(i);
+        choose(entry_, to_nexts_);
+        choose(arrival_, to_sites_);
         describe_objects();
         remove_markers();
         derive_at_uses();
@@ -69,35 +75,33 @@ class Clone {
         clone_->setAttributes(attributes());
         clone_->setSection((".text.resume." + original_.getName()).str());
         clone_->setPersonalityFn(nullptr);
-        record_ = clone_->getArg(0);
         nowhere_ = llvm::BasicBlock::Create(original_.getContext(), "nowhere", clone_);
         new llvm::UnreachableInst(original_.getContext(), nowhere_);
     }
 
-    // Objects' addresses and floors are the first words at every site but those of tail calls, whose records have none.
-    // They stay in an array of the clone's frame, which the bundles name.
-    void read_objects() {
+    // Into the clone's frame. Until the next resume function has given its answer, the copy is what this frame records;
+    // objects' addresses and floors, with which it begins, stay there for good. Records of tail calls have no words.
+    void copy_record() {
         llvm::IRBuilder<> build(entry_);
-        llvm::Value *site = load(build, record_, build.getInt64Ty(), kSiteWord);
-        next_record_ = load(build, record_, build.getPtrTy(), kNextWord);
-        resume_next_ = load(build, next_record_, build.getPtrTy(), kResumeWord);
-        std::size_t tails = 0;
-        for (const Site &one : sites_.sites) tails += one.tail;
-        if (tails != 0) {
-            auto *block = llvm::BasicBlock::Create(clone_->getContext(), "tails", clone_);
-            auto *others = llvm::BasicBlock::Create(clone_->getContext(), "others", clone_);
-            build.CreateCondBr(build.CreateICmpUGE(site, build.getInt64(sites_.sites.size() - tails)), block, others);
-            build.SetInsertPoint(block);
-            tail_choice_ = build.CreateSwitch(site, nowhere_, static_cast<unsigned>(tails));
-            build.SetInsertPoint(others);
+        std::size_t most = 0;
+        for (const Site &site : sites_.sites) {
+            if (!site.tail) most = std::max<std::size_t>(most, fixed_words(sites_) + words_of(site, layout_));
         }
-        if (unsigned count = fixed_words(sites_); count != 0) {
-            auto *type = llvm::ArrayType::get(build.getInt64Ty(), count);
-            objects_ = new llvm::AllocaInst(type, 0, nullptr, llvm::Align(8), "objects", entry_->begin());
-            llvm::Value *from = build.CreateConstInBoundsGEP1_64(build.getInt64Ty(), record_, kFirstWord);
-            build.CreateMemCpy(objects_, llvm::Align(8), from, llvm::Align(8), std::uint64_t{8} * count);
-        }
-        choice_ = build.CreateSwitch(site, nowhere_, static_cast<unsigned>(sites_.sites.size() - tails));
+        auto *type = llvm::ArrayType::get(build.getInt64Ty(), kFirstWord + most);
+        record_ = new llvm::AllocaInst(type, 0, nullptr, llvm::Align(8), "record", entry_->begin());
+        llvm::Type *pointer = build.getPtrTy();
+        llvm::Module &module = *clone_->getParent();
+        llvm::FunctionCallee copy = module.getOrInsertFunction(kCopyFunction, pointer, pointer, pointer);
+        llvm::cast<llvm::Function>(copy.getCallee())->setDSOLocal(true);
+        next_record_ = build.CreateCall(copy, {record_, clone_->getArg(0)});
+        resume_next_ = load(build, next_record_, pointer, kResumeWord);
+        arrival_ = llvm::BasicBlock::Create(clone_->getContext(), "arrival", clone_);
+        // Only what is not to be duplicated keeps the code generators from giving each call its own copy of that block.
+        auto *nothing = llvm::InlineAsm::get(llvm::FunctionType::get(build.getVoidTy(), false), "", "", true);
+        build.SetInsertPoint(arrival_);
+        build.CreateCall(nothing)->addFnAttr(llvm::Attribute::Convergent);
+        for (const Site &site : sites_.sites)
+            for (unsigned place : site.places) takers_[place]++;
     }
 
     // In the clone, static allocas are objects of another frame.
@@ -106,21 +110,19 @@ class Clone {
             llvm::Instruction *copy = copy_of(sites_.allocas[i]);
             replace_uses(copy, [&](llvm::BasicBlock::iterator before) {
                 llvm::IRBuilder<> build(before->getParent(), before);
-                return load(build, objects_, copy->getType(), i);
+                return load(build, record_, copy->getType(), kFirstWord + i);
             });
             copy->eraseFromParent();
         }
     }
 
-    // The bundles of the original's calls name each of its objects; those of the clone the array.
-    void name_array(unsigned number) {
+    // The bundles of the original's calls name each of its objects; those of the clone the copy of the record.
+    void name_copy(unsigned number) {
         const Site &site = sites_.sites[number];
         if (site.tail || site.object != nullptr) return;
         auto *call = llvm::cast<llvm::CallInst>(copy_of(site.call));
-        std::vector<llvm::Value *> words;
-        llvm::OperandBundleUse bundle = call->getOperandBundleAt(0); // check_supported() lets no others in
-        for (const llvm::Use &operand : bundle.Inputs.take_back(site.words.size())) words.push_back(operand.get());
-        map_[site.call] = with_bundle(call, operands_in_clone(sites_, site, objects_, words), site_id(sites_, number));
+        llvm::ArrayRef<llvm::Use> bundle = call->getOperandBundleAt(0).Inputs; // check_supported() lets no others in
+        map_[site.call] = with_bundle(call, operands_in_clone(sites_, site, record_, bundle), site_id(sites_, number));
     }
 
     llvm::AttributeList attributes() {
@@ -135,8 +137,9 @@ class Clone {
         list = list.removeFnAttributes(original_.getContext(), unfit);
         list = list.removeRetAttributes(original_.getContext(),
                                         llvm::AttributeMask().addAttribute(llvm::Attribute::NoAlias));
-        list = list.addFnAttribute(original_.getContext(), llvm::Attribute::NoInline);
-        return list.addFnAttribute(original_.getContext(), llvm::Attribute::OptimizeForSize);
+        for (auto kind : {llvm::Attribute::NoInline, llvm::Attribute::OptimizeForSize})
+            list = list.addFnAttribute(original_.getContext(), kind);
+        return list;
     }
 
     static llvm::Value *load(llvm::IRBuilder<> &build, llvm::Value *record, llvm::Type *type, unsigned word) {
@@ -152,18 +155,26 @@ class Clone {
         return slot;
     }
 
-    // Takes values of a site from the record and stores them into their slots; gives the bundle's operands.
-    std::vector<llvm::Value *> reload(const Site &site, llvm::IRBuilder<> &build) {
-        if (site.tail) return operands_of(sites_, site);
-        unsigned word = kFirstWord + fixed_words(sites_);
-        std::vector<llvm::Value *> words;
-        for (llvm::Value *value : site.words) {
-            llvm::Value *loaded = load(build, record_, value->getType(), word);
-            word += words_of(value->getType(), layout_);
-            build.CreateStore(loaded, slot_of(copy_of(value)));
-            words.push_back(as_operand(build, loaded));
+    // Takes values of a site from the record and stores them into their slots. What several sites take from one place
+    // is taken before the way to them parts: at some of them it may not be in the record, but there it is not used
+    // either.
+    void reload(const Site &site, llvm::IRBuilder<> &build) {
+        for (std::size_t i = 0; i < site.words.size(); i++) {
+            llvm::Value *value = site.words[i];
+            const unsigned word = kFirstWord + fixed_words(sites_) + site.places[i];
+            llvm::Value *taken = nullptr;
+            if (takers_[site.places[i]] > 1) {
+                llvm::Value *&shared = taken_[site.places[i]];
+                if (shared == nullptr) {
+                    llvm::IRBuilder<> before(arrival_);
+                    shared = load(before, record_, value->getType(), word);
+                }
+                taken = shared;
+            } else {
+                taken = load(build, record_, value->getType(), word);
+            }
+            build.CreateStore(taken, slot_of(copy_of(value)));
         }
-        return operands_in_clone(sites_, site, objects_, words);
     }
 
     // Values that no site records, made of one other value: each use makes them again, so that none stays live for
@@ -230,37 +241,96 @@ class Clone {
             build.CreateStore(build.CreateStackSave(), slot_of(copy_of(save)));
     }
 
+    // Where the next resume function is called, by the type of its answer and the line that a debugger is to show
+    // meanwhile.
+    using Answer = std::pair<llvm::Type *, const llvm::DILocation *>;
+    using Ways = std::vector<std::pair<unsigned, llvm::BasicBlock *>>; // from a site's number
+
+    // Both ISAs give what fits into a register in the same one, whatever its type. Nobody looks at more of it.
+    llvm::Type *answer_type(llvm::Type *type) {
+        llvm::Type *word = llvm::Type::getInt64Ty(clone_->getContext());
+        bool fits =
+            type->isVoidTy() || type->isPointerTy() || (type->isIntegerTy() && type->getIntegerBitWidth() <= 64);
+        return fits ? word : type;
+    }
+
+    llvm::BasicBlock *next_of(const llvm::CallInst &call) {
+        llvm::BasicBlock *&block = nexts_[{answer_type(call.getType()), call.getDebugLoc().get()}];
+        if (block != nullptr) return block;
+        block = llvm::BasicBlock::Create(clone_->getContext(), "next", clone_, arrival_);
+        llvm::IRBuilder<> build(block);
+        llvm::CallInst *next = call_next(build, call, answer_type(call.getType()), operands_of_copy(sites_, record_),
+                                         site_id(sites_, kCopySite));
+        build.CreateStore(next, slot_of(next->getType()));
+        build.CreateBr(arrival_);
+        return block;
+    }
+
+    llvm::CallInst *call_next(llvm::IRBuilder<> &build, const llvm::CallInst &in_place_of, llvm::Type *answer,
+                              const std::vector<llvm::Value *> &operands, std::uint64_t id) {
+        build.SetCurrentDebugLocation(in_place_of.getDebugLoc());
+        auto *type = llvm::FunctionType::get(answer, {build.getPtrTy()}, false);
+        llvm::CallInst *next =
+            build.CreateCall(type, resume_next_, {next_record_}, llvm::OperandBundleDef("deopt", operands));
+        next->addFnAttr(llvm::Attribute::get(build.getContext(), "statepoint-id", std::to_string(id)));
+        return next;
+    }
+
+    llvm::AllocaInst *slot_of(llvm::Type *answer) {
+        llvm::AllocaInst *&slot = answers_[answer];
+        if (slot == nullptr) slot = new llvm::AllocaInst(answer, 0, "", entry_->begin());
+        return slot;
+    }
+
     void add_site(unsigned number) {
         const Site &site = sites_.sites[number];
         auto *call = llvm::cast<llvm::CallInst>(copy_of(site.call));
-        if (site.tail) {
-            call->setTailCallKind(llvm::CallInst::TCK_None);
-            call = with_bundle(call, operands_of(sites_, site), site_id(sites_, number));
-            map_[site.call] = call;
-        }
+        to_nexts_.emplace_back(number, next_of(*call));
         auto *block = llvm::BasicBlock::Create(clone_->getContext(), "site", clone_);
         llvm::IRBuilder<> build(block);
-        build.SetCurrentDebugLocation(call->getDebugLoc());
-        std::vector<llvm::Value *> operands = reload(site, build);
+        reload(site, build);
         recompute(site, build);
-        if (site.object != nullptr) operands.clear(); // not a site of its own
-        llvm::CallInst *next = call_next(*call, build, operands);
         llvm::BasicBlock *rest = llvm::SplitBlock(call->getParent(), call->getNextNode());
-        if (!call->getType()->isVoidTy() && !call->use_empty()) build.CreateStore(next, slot_of(call));
+        if (llvm::Type *type = call->getType(); !call->use_empty()) {
+            llvm::Value *answer = build.CreateLoad(answer_type(type), slot_of(answer_type(type)));
+            if (type->isPointerTy()) answer = build.CreateIntToPtr(answer, type);
+            if (type->isIntegerTy()) answer = build.CreateTrunc(answer, type);
+            build.CreateStore(answer, slot_of(call));
+        }
         build.CreateBr(rest);
-        (site.tail ? tail_choice_ : choice_)->addCase(build.getInt64(number), block);
+        to_sites_.emplace_back(number, block);
     }
 
-    llvm::CallInst *call_next(llvm::CallInst &call, llvm::IRBuilder<> &build,
-                              const std::vector<llvm::Value *> &operands) {
-        auto *type = llvm::FunctionType::get(call.getType(), {build.getPtrTy()}, false);
-        llvm::SmallVector<llvm::OperandBundleDef, 1> bundles;
-        if (!operands.empty()) bundles.emplace_back("deopt", operands);
-        llvm::CallInst *next = build.CreateCall(type, resume_next_, {next_record_}, bundles);
-        llvm::AttributeList from = call.getAttributes();
-        next->setAttributes(llvm::AttributeList::get(build.getContext(), llvm::AttributeSet(), from.getRetAttrs(), {}));
-        if (!operands.empty()) next->addFnAttr(from.getFnAttr("statepoint-id"));
-        return next;
+    // In the clone it has a frame, and what it gives is given on. One site stands for all of the function.
+    void add_tail(unsigned number) {
+        const Site &site = sites_.sites[number];
+        const bool first = !first_tail_;
+        if (first) first_tail_ = number;
+        const std::uint64_t id = site_id(sites_, *first_tail_);
+        auto *call = llvm::cast<llvm::CallInst>(copy_of(site.call));
+        call->setTailCallKind(llvm::CallInst::TCK_None);
+        call = with_bundle(call, operands_of(sites_, site), id);
+        map_[site.call] = call;
+        if (!first) return;
+        auto *block = llvm::BasicBlock::Create(clone_->getContext(), "tail", clone_, arrival_);
+        llvm::IRBuilder<> build(block);
+        llvm::CallInst *next = call_next(build, *call, call->getType(), operands_of(sites_, site), id);
+        next->setAttributes(next->getAttributes().addRetAttributes(
+            build.getContext(), llvm::AttrBuilder(build.getContext(), call->getAttributes().getRetAttrs())));
+        call->getType()->isVoidTy() ? build.CreateRetVoid() : build.CreateRet(next);
+        to_nexts_.emplace_back(number, block);
+    }
+
+    void choose(llvm::BasicBlock *at, const Ways &ways) {
+        llvm::IRBuilder<> build(at);
+        auto is_first = [&](auto &way) { return way.second == ways[0].second; };
+        if (std::all_of(ways.begin(), ways.end(), is_first)) {
+            build.CreateBr(ways.empty() ? nowhere_ : ways[0].second);
+            return;
+        }
+        llvm::Value *number = load(build, record_, build.getInt64Ty(), kSiteWord);
+        auto *choice = build.CreateSwitch(number, nowhere_, static_cast<unsigned>(ways.size()));
+        for (auto [site, block] : ways) choice->addCase(build.getInt64(site), block);
     }
 
     // Every use gets a value made before it; of a phi, at the end of the block that it comes from.
@@ -293,7 +363,7 @@ class Clone {
         new llvm::StoreInst(value, slot, at);
     }
 
-    // Of variables in objects the array has the address; where others lie is not known after a resume.
+    // Of variables in objects the record has the address; where others lie is not known after a resume.
     void describe_objects() {
         if (original_.getSubprogram() == nullptr) return;
         for (unsigned i = 0; i < sites_.allocas.size(); i++) {
@@ -308,10 +378,10 @@ class Clone {
     void describe_object(unsigned number, llvm::DILocalVariable *variable, llvm::DIExpression *expression,
                          const llvm::DebugLoc &place) {
         llvm::SmallVector<std::uint64_t, 4> address;
-        llvm::DIExpression::appendOffset(address, std::int64_t{8} * number);
+        llvm::DIExpression::appendOffset(address, std::int64_t{8} * (kFirstWord + number));
         address.push_back(llvm::dwarf::DW_OP_deref);
         llvm::DIBuilder build(*clone_->getParent(), false);
-        build.insertDeclare(objects_, variable, llvm::DIExpression::prependOpcodes(expression, address), place.get(),
+        build.insertDeclare(record_, variable, llvm::DIExpression::prependOpcodes(expression, address), place.get(),
                             entry_->getTerminator());
     }
 
@@ -329,6 +399,7 @@ class Clone {
         llvm::DominatorTree tree(*clone_);
         std::vector<llvm::AllocaInst *> slots;
         for (auto &[value, slot] : slots_) slots.push_back(slot);
+        for (auto &[type, slot] : answers_) slots.push_back(slot);
         llvm::PromoteMemToReg(slots, tree);
     }
 
@@ -336,12 +407,17 @@ class Clone {
     llvm::Function &original_;
     const llvm::DataLayout &layout_;
     llvm::Function *clone_ = nullptr;
-    llvm::Argument *record_ = nullptr;
+    llvm::AllocaInst *record_ = nullptr; // the copy
     llvm::Value *next_record_ = nullptr, *resume_next_ = nullptr;
     llvm::BasicBlock *entry_ = nullptr, *nowhere_ = nullptr;
-    llvm::SwitchInst *choice_ = nullptr, *tail_choice_ = nullptr;
+    llvm::BasicBlock *arrival_ = nullptr; // where the next resume function has given its answer
+    Ways to_nexts_, to_sites_;
+    llvm::DenseMap<unsigned, unsigned> takers_; // sites that record something at a place
+    llvm::DenseMap<unsigned, llvm::Value *> taken_;
+    llvm::MapVector<llvm::Type *, llvm::AllocaInst *> answers_;
+    llvm::DenseMap<Answer, llvm::BasicBlock *> nexts_;
+    std::optional<unsigned> first_tail_;
     llvm::ValueToValueMapTy map_;
-    llvm::AllocaInst *objects_ = nullptr; // addresses, then floors
     std::vector<llvm::Instruction *> stand_ins_;
     llvm::SetVector<llvm::Instruction *> derived_;
     llvm::MapVector<llvm::Instruction *, llvm::AllocaInst *> slots_;

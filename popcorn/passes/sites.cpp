@@ -1,8 +1,11 @@
 #include "popcorn/passes/steps.h"
 
+#include <llvm/ADT/BitVector.h>
+#include <llvm/ADT/MapVector.h>
 #include <llvm/IR/IRBuilder.h>
 #include <llvm/IR/InstIterator.h>
 
+#include <algorithm>
 #include <string>
 
 namespace hrunc::popcorn {
@@ -75,6 +78,27 @@ bool make_tail_call(llvm::CallInst &call) {
     return true;
 }
 
+// A value, or words that hold none: null.
+struct Field {
+    llvm::Value *value;
+    unsigned words;
+};
+
+std::vector<Field> fields_of(const Site &site, const llvm::DataLayout &layout) {
+    constexpr unsigned kMost = 255;
+    std::vector<Field> fields;
+    unsigned at = 0;
+    for (std::size_t i = 0; i < site.words.size(); i++) {
+        while (at < site.places[i]) {
+            fields.push_back({nullptr, std::min(kMost, site.places[i] - at)});
+            at += fields.back().words;
+        }
+        fields.push_back({site.words[i], words_of(site.words[i]->getType(), layout)});
+        at += fields.back().words;
+    }
+    return fields;
+}
+
 // What describes the site, in front of its values: flags, the number of objects, and a constant for each value that is
 // wider than a word, after one that counts them.
 std::vector<llvm::Value *> description(const FunctionSites &sites, const Site &site, unsigned flags) {
@@ -84,9 +108,8 @@ std::vector<llvm::Value *> description(const FunctionSites &sites, const Site &s
     if (site.tail) return {constant(0), constant(0), constant(0)};
     std::vector<llvm::Value *> wide;
     std::size_t place = fixed_words(sites);
-    for (llvm::Value *value : site.words) {
-        unsigned words = words_of(value->getType(), module.getDataLayout());
-        if (words > 1) wide.push_back(constant(place << 8 | words));
+    for (const Field &field : fields_of(site, module.getDataLayout())) {
+        if (field.words > 1) wide.push_back(constant(place << 8 | field.words));
         place++;
     }
     if (sites.floors) flags |= kBundleFloors;
@@ -95,13 +118,8 @@ std::vector<llvm::Value *> description(const FunctionSites &sites, const Site &s
     return operands;
 }
 
-} // namespace
-
-unsigned fixed_words(const FunctionSites &sites) {
-    return static_cast<unsigned>(sites.allocas.size()) + (sites.floors ? 2 : 0);
-}
-
 llvm::Value *as_operand(llvm::IRBuilderBase &build, llvm::Value *value) {
+    if (value == nullptr) return build.getInt64(0);
     llvm::Type *type = value->getType();
     if (!type->getScalarType()->isPointerTy()) return value;
     // A pointer would be taken for a reference that a collector may move, and be spilled.
@@ -111,21 +129,37 @@ llvm::Value *as_operand(llvm::IRBuilderBase &build, llvm::Value *value) {
     return build.Insert(new llvm::PtrToIntInst(value, word));
 }
 
+} // namespace
+
+unsigned fixed_words(const FunctionSites &sites) {
+    return static_cast<unsigned>(sites.allocas.size()) + (sites.floors ? 2 : 0);
+}
+
 std::vector<llvm::Value *> operands_of(const FunctionSites &sites, const Site &site) {
     std::vector<llvm::Value *> operands = description(sites, site, 0);
     if (site.tail) return operands;
     llvm::IRBuilder<> build(site.call);
     operands.insert(operands.end(), sites.allocas.begin(), sites.allocas.end());
     if (sites.floors) operands.insert(operands.end(), 2, build.getInt64(0));
-    for (llvm::Value *value : site.words) operands.push_back(as_operand(build, value));
+    for (const Field &field : fields_of(site, sites.function->getParent()->getDataLayout()))
+        operands.push_back(as_operand(build, field.value));
     return operands;
 }
 
-std::vector<llvm::Value *> operands_in_clone(const FunctionSites &sites, const Site &site, llvm::AllocaInst *objects,
-                                             const std::vector<llvm::Value *> &words) {
-    std::vector<llvm::Value *> operands = description(sites, site, objects != nullptr ? kBundleArray : 0);
-    if (objects != nullptr) operands.push_back(objects);
-    operands.insert(operands.end(), words.begin(), words.end());
+std::vector<llvm::Value *> operands_in_clone(const FunctionSites &sites, const Site &site, llvm::AllocaInst *copy,
+                                             llvm::ArrayRef<llvm::Use> bundle) {
+    const bool any = fixed_words(sites) != 0;
+    std::vector<llvm::Value *> operands = description(sites, site, any ? kBundleObjects : 0);
+    // As many as in the original: only a flag differs.
+    bundle = bundle.drop_front(operands.size() + fixed_words(sites));
+    if (any) operands.push_back(copy);
+    operands.insert(operands.end(), bundle.begin(), bundle.end());
+    return operands;
+}
+
+std::vector<llvm::Value *> operands_of_copy(const FunctionSites &sites, llvm::AllocaInst *copy) {
+    std::vector<llvm::Value *> operands = description(sites, Site(), kBundleCopy);
+    operands.push_back(copy);
     return operands;
 }
 
@@ -184,6 +218,50 @@ unsigned words_of(llvm::Type *type, const llvm::DataLayout &layout) {
     return static_cast<unsigned>((layout.getTypeStoreSize(type) + 7) / 8);
 }
 
+unsigned words_of(const Site &site, const llvm::DataLayout &layout) {
+    return site.words.empty() ? 0 : site.places.back() + words_of(site.words.back()->getType(), layout);
+}
+
+// Values of one type that no site records together may share a place. Those that most sites record come first, so that
+// records are short.
+void place_values(FunctionSites &sites) {
+    struct Place {
+        llvm::Type *type;
+        unsigned word;
+        llvm::BitVector taken; // at which sites
+    };
+    const llvm::DataLayout &layout = sites.function->getParent()->getDataLayout();
+    llvm::MapVector<llvm::Value *, llvm::BitVector> recorded;
+    for (std::size_t i = 0; i < sites.sites.size(); i++)
+        for (llvm::Value *value : sites.sites[i].words) {
+            llvm::BitVector &at = recorded[value];
+            at.resize(static_cast<unsigned>(sites.sites.size()));
+            at.set(static_cast<unsigned>(i));
+        }
+    std::vector<std::pair<llvm::Value *, llvm::BitVector>> ordered(recorded.begin(), recorded.end());
+    std::stable_sort(ordered.begin(), ordered.end(),
+                     [](const auto &a, const auto &b) { return a.second.count() > b.second.count(); });
+    std::vector<Place> places;
+    llvm::DenseMap<const llvm::Value *, unsigned> words;
+    unsigned end = 0;
+    for (const auto &[value, at] : ordered) {
+        llvm::Type *type = value->getType();
+        auto free = std::find_if(places.begin(), places.end(), [&, &sites_of = at](const Place &place) {
+            return place.type == type && !place.taken.anyCommon(sites_of);
+        });
+        if (free == places.end()) {
+            free = places.insert(free, {type, end, llvm::BitVector(at.size())});
+            end += words_of(type, layout);
+        }
+        free->taken |= at;
+        words[value] = free->word;
+    }
+    for (Site &site : sites.sites) {
+        std::sort(site.words.begin(), site.words.end(), [&](auto *a, auto *b) { return words[a] < words[b]; });
+        for (const llvm::Value *value : site.words) site.places.push_back(words[value]);
+    }
+}
+
 void sort_live_values(Site &site, const std::vector<llvm::Value *> &live) {
     llvm::DenseSet<const llvm::Value *> set(live.begin(), live.end());
     llvm::DenseSet<llvm::Value *> recomputed;
@@ -225,8 +303,10 @@ FunctionSites attach_bundles(llvm::Function &function, std::uint32_t number, con
         Site &site = sites.sites.emplace_back();
         site.call = calls[i];
         sort_live_values(site, live[i]);
-        if (is_setjmp(*site.call)) add_jump_object(sites, site);
     }
+    place_values(sites);
+    for (Site &site : sites.sites)
+        if (is_setjmp(*site.call)) add_jump_object(sites, site);
     for (llvm::CallInst *call : tails) {
         Site &site = sites.sites.emplace_back();
         site.call = call;

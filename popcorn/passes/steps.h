@@ -74,8 +74,10 @@ bool is_static_alloca(const llvm::Value *value);
 struct Site {
     llvm::CallInst *call = nullptr;
     llvm::AllocaInst *object = nullptr; // of a setjmp: holds what the frame record would; the call has no bundle
-    bool tail = false;                // jumped to in the function; only the clone has a frame here, which holds nothing
+    // Jumped to in the function; only the clone has a frame here, which holds nothing. All of a function are one site.
+    bool tail = false;
     std::vector<llvm::Value *> words; // recorded values, after the static allocas and floors
+    std::vector<unsigned> places;     // the first word of each, from there on; ascending. Other words hold nothing
     std::vector<llvm::Instruction *> recomputed;  // made again from recorded ones, in an order that works
     std::vector<llvm::Instruction *> stack_saves; // taken anew
 };
@@ -91,25 +93,31 @@ struct FunctionSites {
 // Sorts the values that are live across the call into recorded and recomputed ones and stack saves.
 void sort_live_values(Site &site, const std::vector<llvm::Value *> &live);
 
-// Words that a value takes in a frame record.
+// Gives each recorded value its place, the same one at all sites of the function, so that the clone has to take it from
+// there once.
+void place_values(FunctionSites &sites);
+
+// Words that a value takes in a frame record; all of those of a site after the fixed ones.
 unsigned words_of(llvm::Type *type, const llvm::DataLayout &layout);
+unsigned words_of(const Site &site, const llvm::DataLayout &layout);
 
 // Gives recorded values types that both back ends keep in registers: those of 32, 64 and 128 bits.
 void normalise_values(llvm::Function &function, const llvm::SmallVectorImpl<llvm::CallInst *> &calls);
 
 std::uint64_t site_id(const FunctionSites &sites, std::size_t index);
+// Of the calls that the clone begins with: the copy of the record tells the site.
+inline constexpr std::uint32_t kCopySite = 0xffffffff;
 
 // Words of the objects' addresses and the floors, with which each record begins.
 unsigned fixed_words(const FunctionSites &sites);
 
-// The value as a bundle holds it.
-llvm::Value *as_operand(llvm::IRBuilderBase &build, llvm::Value *value);
-
-// The operands of a site's bundle, as site_table.h describes them, and those in the clone, where `objects` is the array
-// of what fixed_words() counts, or null where that is nothing.
+// The operands of a site's bundle, as site_table.h describes them; those in the clone, made of the copy of the bundle,
+// where objects' addresses and floors are in the copy of the record that the clone was called with; and those of the
+// calls that the clone begins with.
 std::vector<llvm::Value *> operands_of(const FunctionSites &sites, const Site &site);
-std::vector<llvm::Value *> operands_in_clone(const FunctionSites &sites, const Site &site, llvm::AllocaInst *objects,
-                                             const std::vector<llvm::Value *> &words);
+std::vector<llvm::Value *> operands_in_clone(const FunctionSites &sites, const Site &site, llvm::AllocaInst *copy,
+                                             llvm::ArrayRef<llvm::Use> bundle);
+std::vector<llvm::Value *> operands_of_copy(const FunctionSites &sites, llvm::AllocaInst *copy);
 
 // Replaces the call by the same with a bundle.
 llvm::CallInst *with_bundle(llvm::CallInst *call, const std::vector<llvm::Value *> &operands, std::uint64_t id);

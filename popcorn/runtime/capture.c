@@ -3,8 +3,12 @@
 
 extern const struct popcorn_sites __popcorn_sites;
 
-/* At least this much stack has to be left for what a resume function needs beside its frame. */
+/* At least this much stack has to be left beside the frames. */
 enum { kSpare = 32768 };
+
+/* A resume function whose frame varies takes no more than so many times the frame that stands for it, its record, and
+ * this. */
+enum { kGrowth = 3, kVarying = 1024 };
 
 struct table {
     const struct popcorn_sites *head;
@@ -53,7 +57,7 @@ struct walk {
     uint64_t to, end;   /* of the records' buffer; `to` goes beyond the end where it is too small */
     uint64_t last;      /* record written last */
     uint64_t lowest[2]; /* object in each stack region */
-    uint64_t used;      /* bytes of native stack */
+    uint64_t needed;    /* bytes of stack that the resume functions take */
     uint64_t object;    /* of a setjmp: frames within the one that has it are left; 0: none, or found */
 };
 
@@ -69,9 +73,9 @@ static void note_object(struct walk *walk, uint64_t address) {
 }
 
 /* Gives room for a record, or NULL where there is none. */
-static struct popcorn_frame *add_record(struct walk *walk, uint64_t resume, uint64_t site, unsigned words) {
+static struct popcorn_frame *add_record(struct walk *walk, uint64_t resume, uint64_t site, uint64_t words) {
     struct popcorn_frame *frame = (struct popcorn_frame *)walk->to;
-    walk->to += sizeof *frame + 8 * (uint64_t)words;
+    walk->to += sizeof *frame + 8 * words;
     if (walk->to > walk->end) return NULL;
     frame->next = walk->last;
     frame->resume = resume;
@@ -119,18 +123,37 @@ static void read_value(const struct walk *walk, const struct popcorn_location *l
 
 extern const uint64_t __popcorn_resume_functions[];
 
+/* Of a frame in which a resume function has not got its first answer yet: the record that it was called with. NULL of
+ * others. */
+static const struct popcorn_frame *copy_in(const struct walk *walk, const struct popcorn_site_row *row) {
+    uint64_t address;
+    if (!row->copy) return NULL;
+    read_value(walk, walk->table.locations + row->first_location, &address);
+    return (const struct popcorn_frame *)address;
+}
+
+void *__popcorn_copy_record(struct popcorn_frame *to, const struct popcorn_frame *from) {
+    uint64_t *out = (uint64_t *)to;
+    const uint64_t *in = (const uint64_t *)from;
+    for (uint64_t i = 0; i < sizeof *to / 8 + from->words; i++) out[i] = in[i];
+    return (void *)from->next;
+}
+
 static void write_record(struct walk *walk, const struct popcorn_site_row *row) {
     const struct popcorn_location *locations = walk->table.locations + row->first_location;
-    unsigned words = 0;
-    for (unsigned i = 0; i < row->locations; i++) words += locations[i].words;
-    struct popcorn_frame *frame = add_record(walk, __popcorn_resume_functions[row->function], row->index, words);
+    const struct popcorn_frame *copy = copy_in(walk, row);
+    uint64_t words = copy != NULL ? copy->words : 0;
+    for (unsigned i = 0; copy == NULL && i < row->locations; i++) words += locations[i].words;
+    struct popcorn_frame *frame =
+        add_record(walk, __popcorn_resume_functions[row->function], copy != NULL ? copy->site : row->index, words);
     if (frame == NULL) return;
     uint64_t *word = frame->word;
-    for (unsigned i = 0; i < row->locations; i++) {
+    for (uint64_t i = 0; copy != NULL && i < words; i++) word[i] = copy->word[i];
+    for (unsigned i = 0; copy == NULL && i < row->locations; i++) {
         read_value(walk, &locations[i], word);
-        if (i < row->allocas) note_object(walk, word[0]);
         word += locations[i].words;
     }
+    for (unsigned i = 0; i < row->allocas; i++) note_object(walk, frame->word[i]);
     if (!row->floors) return;
     /* Objects of variable size lie above the stack pointer, in whichever region it was at the time. */
     uint64_t *floors = frame->word + row->allocas, sp = walk->at.gpr[kStackPointer];
@@ -143,12 +166,16 @@ static void write_record(struct walk *walk, const struct popcorn_site_row *row) 
 /* The record that is to be written may be that of the frame jumped to: its values are those of the setjmp. */
 static void write_jump_record(struct walk *walk, const struct popcorn_site_row *row) {
     const struct popcorn_location *locations = walk->table.locations + row->first_location;
+    const struct popcorn_frame *copy = copy_in(walk, row);
     const uint64_t *object = (const uint64_t *)walk->object;
     int found = 0;
     for (unsigned i = 0; i < row->allocas && !found; i++) {
-        uint64_t address[4];
-        read_value(walk, &locations[i], address);
-        found = address[0] == walk->object;
+        uint64_t address;
+        if (copy != NULL)
+            address = copy->word[i];
+        else
+            read_value(walk, &locations[i], &address);
+        found = address == walk->object;
     }
     if (!found) return;
     uint64_t start = walk->to;
@@ -179,7 +206,10 @@ static void to_caller(struct walk *walk, const struct popcorn_site_row *row) {
         else
             at->vector[saved[i].reg - 32].low = value;
     }
-    walk->used += cfa - at->gpr[kStackPointer];
+    if (row->resumed != UINT32_MAX)
+        walk->needed += row->resumed;
+    else
+        walk->needed += kGrowth * (cfa - at->gpr[kStackPointer]) + 8 * (uint64_t)row->locations + kVarying;
     at->gpr[kStackPointer] = cfa;
 #if defined(__x86_64__)
     at->pc = *(const uint64_t *)(cfa - 8);
@@ -206,7 +236,7 @@ static int set_resume_stack(struct walk *walk, uint64_t sp_now) {
     int other = region_of(walk->thread, sp_now) == 0 ? 1 : 0;
     uint64_t sp = (walk->lowest[other] - 256) & ~UINT64_C(15);
     if (sp - thread->stack[other] > thread->stack_size) return 0;
-    if (sp - thread->stack[other] < 3 * walk->used + kSpare) return 0;
+    if (sp - thread->stack[other] < walk->needed + kSpare) return 0;
     thread->resume_sp = sp;
     thread->frames = walk->last;
     return 1;

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #define POPCORN_SITES_MAGIC 0x53504f50u /* "POPS" */
-#define POPCORN_SITES_VERSION 1
+#define POPCORN_SITES_VERSION 2
 #define POPCORN_SITES_SECTION ".popcorn.sites"
 
 enum {
@@ -38,7 +38,10 @@ struct popcorn_site_row {
     uint32_t unwind;
     uint32_t first_location;
     uint16_t locations;
-    uint16_t allocas : 15, floors : 1; /* the first locations are objects' addresses; then, if floors, two floors */
+    /* The first locations are objects' addresses; then, if floors, two floors. If copy, the only location is the
+     * address of a copy of the record that the frame was made from. */
+    uint16_t allocas : 14, copy : 1, floors : 1;
+    uint32_t resumed; /* bytes of stack that the resume function takes, on whichever ISA; all ones where that varies */
 };
 
 struct popcorn_unwind {
@@ -63,7 +66,7 @@ struct popcorn_location {
 
 #ifndef __cplusplus
 _Static_assert(sizeof(struct popcorn_sites) == 32, "layout");
-_Static_assert(sizeof(struct popcorn_site_row) == 24, "layout");
+_Static_assert(sizeof(struct popcorn_site_row) == 28, "layout");
 _Static_assert(sizeof(struct popcorn_unwind) == 12, "layout");
 _Static_assert(sizeof(struct popcorn_location) == 8, "layout");
 #endif
