@@ -66,6 +66,13 @@ Result<Symbols> symbols_of(const Member &member) {
     return found;
 }
 
+// What other C libraries have.
+std::string_view why_missing(std::string_view name) {
+    for (std::string_view context : {"getcontext", "makecontext", "setcontext", "swapcontext"})
+        if (name == context) return ": coroutines with stacks of their own cannot be moved; use threads in their place";
+    return "";
+}
+
 class Files final : public Resolver {
   public:
     explicit Files(const Options &options) : options_(options) {}
@@ -218,7 +225,8 @@ class Files final : public Resolver {
         std::string missing;
         for (const auto &[name, by] : needed_)
             if (!defined_.contains(name) && !name.starts_with("llvm.") && !is_linker_symbol(name))
-                missing += fmt::format("{}{}: undefined reference to `{}'", missing.empty() ? "" : "\n", by, name);
+                missing += fmt::format("{}{}: undefined reference to `{}'{}", missing.empty() ? "" : "\n", by, name,
+                                       why_missing(name));
         if (!missing.empty()) return invalid(missing);
         warn("dlopen");
         warned_ = true; // the program is put together more than once

@@ -205,6 +205,11 @@ C
     [ "$output" = "popcorn-ld: -T: the layout is that of both ISAs; link without a script of your own" ]
     run "$bin/popcorn-cc" main.c other.c -Wl,--wrap=other
     [ "$output" = "popcorn-ld: unknown option --wrap=other" ]
+    printf '#include <ucontext.h>\nint main(void) {\n    ucontext_t here;\n    return getcontext(&here);\n}\n' >context.c
+    "$bin/popcorn-cc" -c context.c
+    run "$bin/popcorn-cc" context.o
+    [ "$status" = 1 ]
+    [ "$output" = "popcorn-ld: context.o: undefined reference to \`getcontext': coroutines with stacks of their own cannot be moved; use threads in their place" ]
 }
 
 @test "inline assembly is refused where it stands, by the compiler and by the link" {
