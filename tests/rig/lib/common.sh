@@ -93,8 +93,10 @@ install_backports() (
     # shellcheck disable=SC2064
     trap "rm -rf '$lists' 2>/dev/null || sudo rm -rf '$lists'" EXIT
     chmod 0755 "$lists"
+    mkdir -p "$lists/lists/partial"
     { apt_sources "$release" && printf 'deb %s %s main\n' "$(host_mirror Debian)" "$release-backports"; } >"$lists/sources.list"
-    there=(-o "Dir::Etc::SourceList=$lists/sources.list" -o Dir::Etc::SourceParts=/dev/null -o "Dir::State::Lists=$lists/lists")
+    there=(-o "Dir::Etc::SourceList=$lists/sources.list" -o Dir::Etc::SourceParts=/dev/null -o "Dir::State::Lists=$lists/lists"
+        -o Dir::Cache::PkgCache= -o Dir::Cache::SrcPkgCache=)
     apt_get "${there[@]}" update && apt_get "${there[@]}" install -y --no-install-recommends -t "$release-backports" "$@"
 )
 
