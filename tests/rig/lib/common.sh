@@ -107,7 +107,7 @@ verb_deps() {
     say "deps: installing ${packages[*]}"
     apt_get update
     mapfile -t emulators < <(printf '%s\n' "${packages[@]}" | grep '^qemu-' || :)
-    # The QEMU of Debian 12 itself is slower; see tcg_threads, too.
+    # The QEMU of Debian 12 itself is slower.
     if ((${#emulators[@]})) && grep -qx VERSION_CODENAME=bookworm /etc/os-release; then
         install_backports "${emulators[@]}" || say "deps: without Debian's backports; with the QEMU of Debian 12 itself the guests are slower"
     fi
