@@ -148,8 +148,8 @@ running() {
     [ "$(guest "$1" docker inspect -f '{{.State.Running}}' "$2")" = true ]
 }
 
-# shared_network NETNS: on both hosts a network for the container's address, which is the same on both; in the x86-64 guest, an interface
-# for clients, in a network namespace or, without one, beside the others.
+# On both hosts a network for the container's address, which is the same on both; in the x86-64 guest, a network namespace "clients" with
+# an interface to it.
 shared_network() {
     local isa
     for isa in x86-64 aarch64; do
@@ -158,10 +158,10 @@ shared_network() {
     shell x86-64 "set -e
         ip netns add clients
         ip link add link eth1 name clients0 type macvlan mode bridge
-        if [ -n '$1' ]; then ip link set clients0 netns clients; in='ip -n clients'; else in=ip; fi
-        \$in addr add 10.77.0.60/32 dev clients0
-        \$in link set clients0 up
-        \$in route add 10.77.0.64/26 dev clients0"
+        ip link set clients0 netns clients
+        ip -n clients addr add 10.77.0.60/32 dev clients0
+        ip -n clients link set clients0 up
+        ip -n clients route add 10.77.0.64/26 dev clients0"
 }
 
 # unshare_network: what shared_network made is gone.

@@ -89,7 +89,7 @@ has_fetched() {
 
 @test "connections that are kept alive, and a long download, go on where the address moves along" {
     local from to count
-    shared_network clients
+    shared_network
     start_nginx --network shared --ip 10.77.0.70 --annotation org.hrunc.tcp=established
     shell x86-64 'set -e
         ip netns exec clients python3 /root/web_clients --lasting /root/stop /root/sums 10.77.0.70:8080 >/root/web 2>&1 </dev/null &'

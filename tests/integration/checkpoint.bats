@@ -395,7 +395,8 @@ kill_during_checkpoint() { # victim [paused]
         nothing_is_left_of_hrunc
         if [ "$code" -eq 0 ] || dump_is_complete; then continue; fi
         failed=$((failed + 1))
-        if [ -z "$(status)" ] && criu_died_inside_a_task "$1"; then continue; fi
+        # Where runc saw it before it ended, the container is still known, as stopped.
+        if [[ $(status) =~ ^(stopped)?$ ]] && criu_died_inside_a_task "$1"; then continue; fi
         [ "$(status)" = "$wanted" ] || { echo "$1 killed after $delay s: $(status), not $wanted"; cat "$BASE/err"; return 1; }
         if [ "$2" = paused ]; then "$HRUNC" --root "$ROOT" resume web1; fi
         runs_on || { echo "$1 killed after $delay s"; cat "$BASE/err"; return 1; }

@@ -6,7 +6,7 @@ readonly guest_packages=(
     base-files base-passwd libc-bin bash dash coreutils util-linux mount login passwd procps kmod hostname
     grep sed mawk findutils diffutils tar gzip zstd iproute2 iputils-ping iptables nftables
     openssh-server openssh-client docker.io containerd runc criu redis-server redis-tools
-    busybox-static strace netcat-openbsd bats
+    busybox-static strace netcat-openbsd bats tcl
 )
 # The suites split docker.io and criu differently.
 declare -rA suite_packages=(
