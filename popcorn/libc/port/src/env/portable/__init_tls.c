@@ -1,5 +1,6 @@
 #include "atomic.h"
 #include "libc.h"
+#include "popcorn_map.h"
 #include "popcorn_tls.h"
 #include "pthread_impl.h"
 #include "syscall.h"
@@ -38,6 +39,6 @@ void __init_tls(size_t *aux) {
     libc.tls_align = __popcorn_tls.align < 64 ? 64 : __popcorn_tls.align;
     libc.tls_size = __popcorn_tls.size + libc.tls_align - 1 + sizeof(struct pthread) + 15 & -16ul;
     if (libc.tls_size > sizeof first_block)
-        mem = (void *)__syscall(SYS_mmap, 0, libc.tls_size, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
+        mem = (void *)__popcorn_map(libc.tls_size, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
     if (__init_tp(__copy_tls(mem)) < 0) a_crash();
 }
