@@ -32,6 +32,9 @@ class Migratable {
     virtual Result<bool> answered(const siginfo_t &signal) = 0;
     // Whether it is ready as far as its memory tells: for a process that this program has not watched.
     virtual Result<bool> ready() = 0;
+    // Whether it has no threads but those that are ready with it. Others are about to end, or are none of its
+    // program's.
+    virtual Result<bool> alone() { return true; }
 };
 
 struct Found {

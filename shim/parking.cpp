@@ -17,6 +17,7 @@ using std::chrono::steady_clock;
 constexpr milliseconds kWithdrawGrace{300};
 constexpr milliseconds kSettle{5'000};    // for the freezer to follow, after the deadline too
 constexpr milliseconds kLeaveTime{2'000}; // for tasks to stop so that they can be detached
+constexpr milliseconds kEnding{200};      // for threads to end
 constexpr int kMaxNamed = 4;              // processes in a message
 
 // Waits a little longer each time, from a fraction of a migration's length on.
@@ -67,7 +68,10 @@ Result<void> Parking::attempt() {
         // rounds find what a process without an ABI has forked or executed meanwhile.
         if (freezer_) HRUNC_TRY(freezer_->freeze(deadline_));
         HRUNC_ASSIGN(std::vector<Process> found, look_around());
-        if (found.empty() && !untraced_.unanswered()) return leave_parked();
+        if (found.empty() && !untraced_.unanswered()) {
+            HRUNC_ASSIGN(bool ended, threads_have_ended());
+            if (ended) return leave_parked();
+        }
         // Not before they are attached: a task that a signal has stopped cannot become a tracee while version 1's
         // freezer holds it, and ptrace(2) would wait for that without end.
         thawed_ = true;
@@ -75,6 +79,17 @@ Result<void> Parking::attempt() {
         for (Process &process : found) HRUNC_TRY(attach(std::move(process)));
         HRUNC_TRY(wait_for_answers());
     }
+}
+
+// A thread that its program no longer counts takes a moment to end, and is in no record that it could be restored from.
+// One that stays is a matter of the program, and a dump that restores on the same ISA has it.
+Result<bool> Parking::threads_have_ended() {
+    HRUNC_ASSIGN(bool ended, untraced_.alone());
+    if (ended) return true;
+    if (!ending_) ending_ = std::min(steady_clock::now() + kEnding, deadline_);
+    if (steady_clock::now() >= *ending_) return true;
+    std::this_thread::sleep_for(milliseconds(1));
+    return false;
 }
 
 // The processes that can be asked and are not attached yet.

@@ -51,6 +51,7 @@ class Parking {
     Result<std::optional<Process>> consider(pid_t pid, const std::vector<pid_t> &in_cgroup);
     Result<void> attach(Process process);
     Result<void> wait_for_answers();
+    Result<bool> threads_have_ended();
     Result<void> leave_parked();
     Result<void> wait_until_stopped() const;
     Error overdue() const;
@@ -81,6 +82,7 @@ class Parking {
     bool init_gone_ = false;
     bool asked_any_ = false;
     bool thawed_ = false;
+    std::optional<Deadline> ending_; // how long threads may take to end that have left their programs
 };
 
 } // namespace hrunc::shim

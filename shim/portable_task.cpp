@@ -64,6 +64,12 @@ class PortableTask : public Migratable {
         return notify == std::uint32_t{POPCORN_PARK} && state == std::uint32_t{POPCORN_PARKED};
     }
 
+    Result<bool> alone() override {
+        HRUNC_ASSIGN(std::optional<Process> now, read_process(process_.pid));
+        HRUNC_ASSIGN(std::optional<std::uint32_t> parked, word(offsetof(popcorn_process, parked)));
+        return !now || parked == now->threads;
+    }
+
   private:
     Result<std::optional<std::uint32_t>> word(std::size_t offset) const {
         return read_word<std::uint32_t>(process_, address_ + offset);

@@ -31,6 +31,14 @@ bool Untraced::unanswered() const {
     return std::any_of(tasks_.begin(), tasks_.end(), [](const auto &entry) { return !entry.second.ready; });
 }
 
+Result<bool> Untraced::alone() const {
+    for (const auto &[pid, task] : tasks_) {
+        HRUNC_ASSIGN(bool alone, task.migratable->alone());
+        if (!alone) return false;
+    }
+    return true;
+}
+
 // A vfork child runs in its parent's memory and on its parent's stack; both go on when it has executed or exited.
 bool Untraced::borrows_memory(const Task &task) const {
     auto parent = tasks_.find(task.process.parent);

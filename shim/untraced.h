@@ -32,6 +32,8 @@ class Untraced {
     // become ready. The error kPeer: `init` is gone.
     Result<bool> serve(pid_t init);
     bool unanswered() const;
+    // See Migratable::alone().
+    Result<bool> alone() const;
     // Takes back every request. The first error is given after all were tried.
     Result<void> withdraw();
 

@@ -1,7 +1,7 @@
 /* A program of three threads that keeps to the asking and answering of the portable ABI. It does not move: what it
  * would have captured is on its stacks. What it does can be watched in a file that it shares with the test.
  *
- *     portable FILE plain|stubborn|forker
+ *     portable FILE plain|stubborn|forker|leaver
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -60,6 +60,15 @@ static void *work(void *progress) {
     return NULL;
 }
 
+/* A thread that has left the program, and is about to end. */
+static void *leave(void *unused) {
+    sigset_t all_signals;
+    sigfillset(&all_signals);
+    pthread_sigmask(SIG_SETMASK, &all_signals, NULL);
+    pause_for(30000000);
+    return unused;
+}
+
 /* A child is a process of one thread, and as little of its parent's park is its own. */
 static void live_as_child(const sigset_t *mask) {
     __popcorn_process.threads = 1;
@@ -94,6 +103,12 @@ int main(int argc, char **argv) {
             sigprocmask(SIG_SETMASK, &before, NULL);
             slot->progress++;
             while (wait(NULL) < 0) continue;
+        }
+    if (strcmp(argv[2], "leaver") == 0)
+        for (;; slot->progress++) {
+            pthread_t thread;
+            if (pthread_create(&thread, NULL, leave, NULL) == 0) pthread_detach(thread);
+            pause_for(1000000);
         }
     work(slot);
 }

@@ -53,6 +53,17 @@ TEST_P(PortableParkTest, AllThreadsParkAndRunOn) {
     }
 }
 
+TEST_P(PortableParkTest, ThreadsThatHaveLeftTheProgramEndBeforeItIsFrozen) {
+    Container container(GetParam(), "leaver", "park_portable");
+    for (int round = 0; round < 20 && !HasFailure(); ++round) {
+        Result<Park> park = Park::park(container.request());
+        ASSERT_TRUE(park.ok()) << park.error().text();
+        EXPECT_EQ((*read_process(container.init()))->threads, state_of(container).parked);
+        ASSERT_TRUE(park->release().ok());
+        EXPECT_TRUE(container.goes_on(0));
+    }
+}
+
 TEST_P(PortableParkTest, OneThatAnEngineHasPausedIsPausedAgainWhenItDoesNotPark) {
     Container container(GetParam(), "stubborn", "park_portable");
     container.freeze();
