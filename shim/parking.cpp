@@ -17,7 +17,7 @@ using std::chrono::steady_clock;
 constexpr milliseconds kWithdrawGrace{300};
 constexpr milliseconds kSettle{5'000};    // for the freezer to follow, after the deadline too
 constexpr milliseconds kLeaveTime{2'000}; // for tasks to stop so that they can be detached
-constexpr milliseconds kEnding{200};      // for threads to end
+constexpr milliseconds kEnding{500};      // for threads to end
 constexpr int kMaxNamed = 4;              // processes in a message
 
 // Waits a little longer each time, from a fraction of a migration's length on.
@@ -68,7 +68,8 @@ Result<void> Parking::attempt() {
         // rounds find what a process without an ABI has forked or executed meanwhile.
         if (freezer_) HRUNC_TRY(freezer_->freeze(deadline_));
         HRUNC_ASSIGN(std::vector<Process> found, look_around());
-        if (found.empty() && !untraced_.unanswered()) {
+        const bool answered = found.empty() && !untraced_.unanswered();
+        if (answered) {
             HRUNC_ASSIGN(bool ended, threads_have_ended());
             if (ended) return leave_parked();
         }
@@ -78,6 +79,7 @@ Result<void> Parking::attempt() {
         if (freezer_) HRUNC_TRY(freezer_->thaw(deadline_));
         for (Process &process : found) HRUNC_TRY(attach(std::move(process)));
         HRUNC_TRY(wait_for_answers());
+        if (answered) std::this_thread::sleep_for(milliseconds(1)); // for threads to end
     }
 }
 
@@ -87,9 +89,7 @@ Result<bool> Parking::threads_have_ended() {
     HRUNC_ASSIGN(bool ended, untraced_.alone());
     if (ended) return true;
     if (!ending_) ending_ = std::min(steady_clock::now() + kEnding, deadline_);
-    if (steady_clock::now() >= *ending_) return true;
-    std::this_thread::sleep_for(milliseconds(1));
-    return false;
+    return steady_clock::now() >= *ending_;
 }
 
 // The processes that can be asked and are not attached yet.

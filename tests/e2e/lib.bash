@@ -160,6 +160,7 @@ shared_network() {
         ip link add link eth1 name clients0 type macvlan mode bridge
         ip link set clients0 netns clients
         ip -n clients addr add 10.77.0.60/32 dev clients0
+        ip -n clients link set lo up
         ip -n clients link set clients0 up
         ip -n clients route add 10.77.0.64/26 dev clients0"
 }

@@ -177,7 +177,7 @@ connected() {
     # The whole suite would take hours on a server that is away for half of the time.
     if [ "${units[0]}" = all ]; then pause=60; else for unit in "${units[@]}"; do words+=(--single "$unit"); done; fi
     # Its clients are in the guest: it counts on it that of two connections the one that was made first is heard first.
-    shell x86-64 "cd /root/suite && TERM=dumb ip netns exec clients ./runtest --host 10.77.0.70 --port 6379 --clients 1 ${words[*]}" \
+    shell x86-64 "cd /root/suite && TERM=dumb ip netns exec clients tclsh8.6 tests/test_helper.tcl --host 10.77.0.70 --port 6379 --clients 1 ${words[*]}" \
         >"$work/suite.log" 2>&1 3>&- &
     local runs=$!
     while sleep "$pause" && kill -0 "$runs" 2>/dev/null; do
@@ -197,7 +197,7 @@ redis_suite() {
     rm -rf "$suite"
     mkdir -p "$suite/src"
     tar xf "$(HRUNC_CACHE=${HRUNC_CACHE:-$HOME/.cache/hrunc} "$root/popcorn/libc/fetch-source" redis-server redis_7.0.15.orig.tar.gz \
-        4b1dc4ee6d622a09fff9c6777191209750fb5e5a725ef78ea012d6eef4c22982)" -C "$suite" --strip-components=1 --wildcards '*/tests' '*/runtest'
+        4b1dc4ee6d622a09fff9c6777191209750fb5e5a725ef78ea012d6eef4c22982)" -C "$suite" --strip-components=1 --wildcards '*/tests'
     for name in redis-server redis-cli redis-benchmark; do cp "$work/example-redis/root/usr/local/bin/${name}_x86-64" "$suite/src/$name"; done
     "$rig" put x86-64 "$suite" /root/suite
 }

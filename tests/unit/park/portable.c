@@ -65,7 +65,7 @@ static void *leave(void *unused) {
     sigset_t all_signals;
     sigfillset(&all_signals);
     pthread_sigmask(SIG_SETMASK, &all_signals, NULL);
-    pause_for(30000000);
+    pause_for(10000000);
     return unused;
 }
 
