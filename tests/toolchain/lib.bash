@@ -19,7 +19,8 @@ run_isa() {
 # same_output ISA PROGRAM WHAT: it must print what gcc's does.
 same_output() {
     run_isa "$1" "$2" >"$BATS_TEST_TMPDIR/$1.txt" || {
-        echo "$3 on $1: status $?"
+        echo "$3 on $1: status $?; the last that it printed:"
+        tail -n 5 "$BATS_TEST_TMPDIR/$1.txt"
         return 1
     }
     diff "$BATS_TEST_TMPDIR/expected.txt" "$BATS_TEST_TMPDIR/$1.txt" || {
