@@ -57,6 +57,8 @@ template <typename Message> Result<Message> parse(std::string_view bytes, std::s
 
 Result<std::optional<Datagram>> receive(const Fd &socket) {
     ssize_t size = again([&] { return recv(socket.get(), nullptr, 0, MSG_PEEK | MSG_TRUNC); });
+    // Linux looks for a message, then for the end: of a peer that sends and closes in between it tells the end first.
+    if (size == 0) size = again([&] { return recv(socket.get(), nullptr, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT); });
     if (size < 0 && errno == ECONNRESET) return std::optional<Datagram>();
     if (size < 0) return Error::system("receive a CRIU message");
     if (static_cast<std::size_t>(size) > kMaxMessage)
