@@ -1,6 +1,10 @@
 #include "popcorn/link/codegen.h"
 
 #include <llvm/Bitcode/BitcodeReader.h>
+#include <llvm/CodeGen/MachineFunctionPass.h>
+#include <llvm/CodeGen/MachineModuleInfo.h>
+#include <llvm/CodeGen/Passes.h>
+#include <llvm/CodeGen/TargetPassConfig.h>
 #include <llvm/IR/DataLayout.h>
 #include <llvm/IR/LLVMContext.h>
 #include <llvm/IR/LegacyPassManager.h>
@@ -11,7 +15,41 @@
 #include <llvm/Support/raw_ostream.h>
 #include <llvm/Target/TargetOptions.h>
 
+#include "popcorn/passes/capture.h"
+
 namespace hrunc::link {
+namespace {
+
+// Whether each call from which the runtime may have to capture became what the pass counts on: one whose return address
+// has a site, or a jump.
+class CheckCalls : public llvm::MachineFunctionPass {
+  public:
+    static inline char ID = 0;
+    explicit CheckCalls(std::string &problem) : MachineFunctionPass(ID), problem_(problem) {}
+
+    bool runOnMachineFunction(llvm::MachineFunction &function) override {
+        if (!function.getFunction().hasFnAttribute(popcorn::kSitesAttribute)) return false;
+        for (const llvm::MachineBasicBlock &block : function)
+            for (const llvm::MachineInstr &instruction : block)
+                if (instruction.isCall() && !instruction.isReturn() &&
+                    instruction.getOpcode() != llvm::TargetOpcode::STATEPOINT)
+                    check(function, instruction);
+        return false;
+    }
+
+  private:
+    void check(const llvm::MachineFunction &function, const llvm::MachineInstr &instruction) {
+        for (const llvm::MachineOperand &operand : instruction.operands()) {
+            const auto *callee = operand.isGlobal() ? llvm::dyn_cast<llvm::Function>(operand.getGlobal()) : nullptr;
+            if (callee != nullptr && callee->hasFnAttribute(popcorn::kReachingAttribute))
+                problem_ = function.getName().str() + ": its call of " + callee->getName().str() + " has no site";
+        }
+    }
+
+    std::string &problem_;
+};
+
+} // namespace
 
 void start_code_generators() {
     LLVMInitializeX86TargetInfo();
@@ -62,9 +100,23 @@ Result<void> generate(llvm::StringRef bitcode, llvm::TargetMachine &machine, con
     llvm::raw_fd_ostream stream(path, problem);
     if (problem) return Error::system("\"" + path + "\"", problem.value());
     llvm::legacy::PassManager passes;
-    if (machine.addPassesToEmitFile(passes, stream, nullptr, llvm::CodeGenFileType::ObjectFile))
+    // As addPassesToEmitFile() does it, with a check of the functions that are about to be written.
+    auto &generator = static_cast<llvm::LLVMTargetMachine &>(machine);
+    auto *functions = new llvm::MachineModuleInfoWrapperPass(&generator);
+    llvm::TargetPassConfig *config = generator.createPassConfig(passes);
+    passes.add(config);
+    passes.add(functions);
+    std::string unsited;
+    if (config->addISelPasses()) return Error(ErrorCode::kInternal, machine.getTargetTriple().str() + ": no code");
+    config->addMachinePasses();
+    config->setInitialized();
+    passes.add(new CheckCalls(unsited));
+    if (generator.addAsmPrinter(passes, stream, nullptr, llvm::CodeGenFileType::ObjectFile,
+                                functions->getMMI().getContext()))
         return Error(ErrorCode::kInternal, machine.getTargetTriple().str() + ": writes no objects");
+    passes.add(llvm::createFreeMachineFunctionPass());
     passes.run(module);
+    if (!unsited.empty()) return Error(ErrorCode::kInternal, unsited);
     stream.close();
     if (stream.has_error()) return Error::system("\"" + path + "\"", stream.error().value());
     return {};

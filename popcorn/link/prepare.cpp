@@ -11,6 +11,8 @@
 #include <llvm/Support/raw_ostream.h>
 #include <llvm/Transforms/IPO/GlobalDCE.h>
 #include <llvm/Transforms/IPO/Internalize.h>
+#include <llvm/Transforms/Scalar/CallSiteSplitting.h>
+#include <llvm/Transforms/Scalar/SimplifyCFG.h>
 
 #include "popcorn/link/symbols.h"
 #include "popcorn/passes/branches.h"
@@ -145,7 +147,12 @@ Result<void> optimise(Module &module, TargetMachine &machine, const std::set<std
     PipelineTuningOptions tuning;
     tuning.LoopVectorization = tuning.SLPVectorization = level >= 2;
     tuning.LoopInterleaving = level >= 2;
-    PassBuilder builder(&machine, tuning);
+    // Two equal calls take two sites, and code generators cannot merge them: none is made out of one, and those at the
+    // ends of branches become one.
+    PassInstrumentationCallbacks callbacks;
+    callbacks.registerShouldRunOptionalPassCallback(
+        [](StringRef pass, const Any &) { return pass != CallSiteSplittingPass::name(); });
+    PassBuilder builder(&machine, tuning, std::nullopt, &callbacks);
     passes::keep_quad_calls(builder);
     LoopAnalysisManager loops;
     FunctionAnalysisManager functions;
@@ -160,6 +167,10 @@ Result<void> optimise(Module &module, TargetMachine &machine, const std::set<std
     OptimizationLevel o = level == 1   ? OptimizationLevel::O1
                           : level == 3 ? OptimizationLevel::O3
                                        : OptimizationLevel::O2;
+    builder.registerFullLinkTimeOptimizationLastEPCallback([](ModulePassManager &passes, OptimizationLevel) {
+        auto merging = SimplifyCFGOptions().sinkCommonInsts(true).hoistCommonInsts(true).convertSwitchRangeToICmp(true);
+        passes.addPass(createModuleToFunctionPassAdaptor(SimplifyCFGPass(merging)));
+    });
     builder.buildLTODefaultPipeline(o, nullptr).run(module, manager);
     return verify_module(module, "optimising");
 }

@@ -64,11 +64,13 @@ Result<CaptureFigures> instrument(llvm::Module &module, const CaptureOptions &op
     CallGraph graph(module);
     std::vector<FunctionSites> functions;
     for (llvm::Function &function : module) {
+        if (graph.may_capture(function)) function.addFnAttr(kReachingAttribute);
         if (function.isDeclaration() || !graph.may_capture(function)) continue;
         if (is_skipped(function)) {
             figures.skipped++;
             continue;
         }
+        function.addFnAttr(kSitesAttribute);
         FunctionSites sites = attach_bundles(function, static_cast<std::uint32_t>(functions.size()), graph);
         if (sites.sites.empty()) continue;
         functions.push_back(std::move(sites));

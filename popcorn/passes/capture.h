@@ -5,10 +5,10 @@
 //   - every loop and every recursion reaches `__popcorn_poll` within a bounded time once `__popcorn_notify_flag` is
 //     not 0, and every call that may end up in `__popcorn_poll` or `__popcorn_syscall` carries a "deopt" operand
 //     bundle: the code generator then records where each value that is live across the call lies at its return address
-//     (section .llvm_stackmaps) and adds no instruction for it;
-//   - each function with such a call has a clone `NAME.resume(record)`, which copies the record into its frame, calls
-//   the
-//     resume function of the next record, takes those values from the copy and goes on after the call;
+//     (section .llvm_stackmaps) and adds no instruction for it. Calls that end their function become jumps where both
+//     back ends make such of them: they leave no frame;
+//   - each function with such a call has a clone `NAME.resume(record)`, which copies the record into its frame,
+//     calls the resume function of the next record, takes those values from the copy and goes on after the call;
 //   - `__popcorn_resume_functions` lists the clones.
 //
 // It runs once, before the module is lowered for the first ISA: site numbers and value lists are those of the module,
@@ -59,5 +59,7 @@ inline constexpr const char *kResumeFunctions = "__popcorn_resume_functions";
 // Flags in a bundle, see site_table.h.
 inline constexpr unsigned kBundleFloors = 1, kBundleObjects = 2, kBundleCopy = 4;
 inline constexpr const char *kNoPollAttribute = "popcorn-no-poll";
+// Of functions in which a migration point may be reached, and of those that have a site or a jump for each such call.
+inline constexpr const char *kReachingAttribute = "popcorn-reaching", *kSitesAttribute = "popcorn-sites";
 
 } // namespace hrunc::popcorn

@@ -8,6 +8,7 @@
 #include <llvm/Analysis/TargetTransformInfo.h>
 #include <llvm/IR/Dominators.h>
 #include <llvm/IR/IRBuilder.h>
+#include <llvm/IR/InlineAsm.h>
 #include <llvm/IR/IntrinsicInst.h>
 #include <llvm/IR/MDBuilder.h>
 #include <llvm/Transforms/Utils/BasicBlockUtils.h>
@@ -22,9 +23,12 @@
 namespace hrunc::popcorn {
 namespace {
 
-constexpr std::uint64_t kShortWork = 1 << 16; // iterations that need no poll, and instructions between two polls
-constexpr std::size_t kTinyLoop = 20;         // instructions
-constexpr unsigned kUnrolled = 4;             // iterations of such a loop
+// Instructions between two polls, without those in calls: in an innermost loop; how many times as many in one around
+// it; and at most. As many can a loop have that ends soon by itself.
+constexpr std::uint64_t kStripWork = 1 << 13, kOuterWork = 16, kMostWork = 1 << 20;
+constexpr std::size_t kTinyLoop = 15; // instructions
+constexpr unsigned kUnrolled = 4;     // iterations of such a loop
+constexpr std::size_t kRareCalls = 1; // of a loop, which poll instead of it
 
 struct Polls {
     llvm::Function *poll;
@@ -69,11 +73,15 @@ void poll_before(llvm::Instruction *before, Polls &polls, bool fresh = true) {
     polls.count++;
 }
 
-bool has_calls(const llvm::Loop &loop) {
-    for (const llvm::BasicBlock *block : loop.blocks())
-        for (const llvm::Instruction &instruction : *block)
-            if (llvm::isa<llvm::CallBase>(instruction) && !llvm::isa<llvm::IntrinsicInst>(instruction)) return true;
-    return false;
+bool is_real_call(const llvm::Instruction &instruction) {
+    return llvm::isa<llvm::CallBase>(instruction) && !llvm::isa<llvm::IntrinsicInst>(instruction) &&
+           !llvm::cast<llvm::CallBase>(instruction).isInlineAsm();
+}
+
+// The value, for the code generators one that nothing is known of.
+llvm::Value *opaque(llvm::IRBuilder<> &build, llvm::Value *value) {
+    auto *type = llvm::FunctionType::get(value->getType(), {value->getType()}, false);
+    return build.CreateCall(llvm::InlineAsm::get(type, "", "=r,0", false), {value});
 }
 
 // A loop that goes on as long as a number that grows or shrinks by constant steps has not reached an end.
@@ -84,40 +92,43 @@ struct Counted {
     std::int64_t step = 0;
 };
 
-// The end itself, or one that is `interval` iterations from a number that has not reached it.
+// An end that is `interval` iterations from a number that has not reached the loop's own.
 class NearerEnd {
   public:
     NearerEnd(const Counted &counted, unsigned interval)
         : counted_(counted), far_(static_cast<std::uint64_t>(std::abs(counted.step)) * interval) {}
 
-    llvm::Value *from(llvm::IRBuilder<> &build, llvm::Value *here) {
+    struct Choice {
+        llvm::Value *is_nearer, *end;
+    };
+    Choice from(llvm::IRBuilder<> &build, llvm::Value *here) {
         llvm::Type *type = counted_.end->getType();
         if (!type->isPointerTy()) return from(build, here, counted_.end);
         llvm::Type *word = build.getInt64Ty();
-        llvm::Value *address = from(build, build.CreatePtrToInt(here, word), build.CreatePtrToInt(counted_.end, word));
-        return build.CreateIntToPtr(address, type);
+        Choice choice = from(build, build.CreatePtrToInt(here, word), build.CreatePtrToInt(counted_.end, word));
+        return {choice.is_nearer, build.CreateIntToPtr(choice.end, type)};
     }
 
   private:
-    llvm::Value *from(llvm::IRBuilder<> &build, llvm::Value *here, llvm::Value *end) {
+    Choice from(llvm::IRBuilder<> &build, llvm::Value *here, llvm::Value *end) {
         llvm::Value *far = llvm::ConstantInt::get(end->getType(), far_);
         bool up = counted_.step > 0;
         if (counted_.goes_on == llvm::ICmpInst::ICMP_NE) {
             // It is met exactly: the distance is a multiple of the step. Addresses, and numbers that start small, do
             // not overflow on the way.
+            llvm::Value *near = up ? build.CreateAdd(here, far) : build.CreateSub(here, far);
             const auto *known = llvm::dyn_cast<llvm::ConstantInt>(here);
             if (up && (counted_.end->getType()->isPointerTy() || (known != nullptr && known->getValue().ult(far_))))
-                return build.CreateBinaryIntrinsic(llvm::Intrinsic::umin, end, build.CreateAdd(here, far));
+                return {build.CreateICmpUGT(end, near), near};
             llvm::Value *distance = up ? build.CreateSub(end, here) : build.CreateSub(here, end);
-            distance = build.CreateBinaryIntrinsic(llvm::Intrinsic::umin, distance, far);
-            return up ? build.CreateAdd(here, distance) : build.CreateSub(here, distance);
+            return {build.CreateICmpUGT(distance, far), near};
         }
         bool with_sign = llvm::ICmpInst::isSigned(counted_.goes_on);
         auto move = up ? (with_sign ? llvm::Intrinsic::sadd_sat : llvm::Intrinsic::uadd_sat)
                        : (with_sign ? llvm::Intrinsic::ssub_sat : llvm::Intrinsic::usub_sat);
-        auto least = up ? (with_sign ? llvm::Intrinsic::smin : llvm::Intrinsic::umin)
-                        : (with_sign ? llvm::Intrinsic::smax : llvm::Intrinsic::umax);
-        return build.CreateBinaryIntrinsic(least, end, build.CreateBinaryIntrinsic(move, here, far));
+        llvm::Value *near = build.CreateBinaryIntrinsic(move, here, far);
+        auto before = up ? llvm::ICmpInst::ICMP_ULT : llvm::ICmpInst::ICMP_UGT;
+        return {build.CreateICmp(with_sign ? llvm::ICmpInst::getSignedPredicate(before) : before, near, end), near};
     }
 
     const Counted &counted_;
@@ -157,22 +168,30 @@ class Strips {
         split();
         llvm::IRBuilder<> build(preheader_->getTerminator());
         NearerEnd nearer(counted, interval_);
-        llvm::Value *first = nearer.from(build, counted.first);
+        NearerEnd::Choice first = nearer.from(build, counted.first);
+        // By a branch, which costs a loop that ends soon less than a selection does. Another exit may come before its
+        // own end is looked at.
+        auto *far = llvm::BasicBlock::Create(context(), "popcorn.far", latch_->getParent(), point_);
+        build.CreateCondBr(build.CreateFreeze(first.is_nearer), far, outer_, unlikely(context()));
+        preheader_->getTerminator()->eraseFromParent();
+        llvm::BranchInst::Create(outer_, far);
         build.SetInsertPoint(outer_, outer_->begin());
-        llvm::PHINode *end = build.CreatePHI(counted.end->getType(), 2, "popcorn.end");
+        llvm::PHINode *end = build.CreatePHI(counted.end->getType(), 3, "popcorn.end");
         auto *check = llvm::BasicBlock::Create(context(), "popcorn.check", latch_->getParent(), point_);
         branch->eraseFromParent();
         build.SetInsertPoint(latch_);
         build.CreateCondBr(build.CreateICmp(counted.goes_on, counted.number, end), header_, check);
         build.SetInsertPoint(check);
         // Not to be mistaken for one more number that the inner loop has to count.
-        llvm::Value *number = build.CreateFreeze(counted.number);
+        llvm::Value *number = opaque(build, counted.number);
         build.CreateCondBr(build.CreateICmp(counted.goes_on, number, counted.end), point_, exit, unlikely(context()));
         exit->replacePhiUsesWith(latch_, check);
         build.SetInsertPoint(point_);
-        end->addIncoming(first, preheader_);
-        end->addIncoming(nearer.from(build, number), point_);
-        close(latch_);
+        end->addIncoming(counted.end, preheader_);
+        end->addIncoming(first.end, far);
+        NearerEnd::Choice next = nearer.from(build, number);
+        end->addIncoming(build.CreateSelect(next.is_nearer, next.end, counted.end), point_);
+        close(latch_, nullptr, far);
     }
 
   private:
@@ -184,12 +203,13 @@ class Strips {
     }
 
     // What the header takes from `back` it takes from the point by way of the outer header.
-    void close(llvm::BasicBlock *back, const llvm::PHINode *counter = nullptr) {
+    void close(llvm::BasicBlock *back, const llvm::PHINode *counter = nullptr, llvm::BasicBlock *far = nullptr) {
         llvm::BranchInst::Create(outer_, point_);
         for (llvm::PHINode &phi : header_->phis()) {
             if (&phi == counter) continue;
-            auto *outer = llvm::PHINode::Create(phi.getType(), 2, "", outer_->begin());
+            auto *outer = llvm::PHINode::Create(phi.getType(), 3, "", outer_->begin());
             outer->addIncoming(phi.getIncomingValueForBlock(outer_), preheader_);
+            if (far != nullptr) outer->addIncoming(phi.getIncomingValueForBlock(outer_), far);
             outer->addIncoming(phi.getIncomingValueForBlock(back), point_);
             phi.setIncomingValueForBlock(outer_, outer);
         }
@@ -220,12 +240,13 @@ class LoopPolls {
         if (unroll_tiny()) analyse();
         std::vector<Plan> plans;
         std::vector<std::pair<llvm::BasicBlock *, llvm::BasicBlock *>> latches;
+        std::vector<llvm::Instruction *> calls;
         for (llvm::Loop *loop : loops_->getLoopsInPreorder()) {
-            if (is_short(*loop) || has_own_point(*loop)) continue;
-            unsigned interval = interval_of(*loop);
-            if (interval > 1)
-                plans.push_back({Strips(*loop, interval, polls_), count(*loop)});
-            else
+            const Work &work = work_of(*loop);
+            for (llvm::Instruction *call : work.polled_calls) calls.push_back(call);
+            if (work.interval > 1)
+                plans.push_back({Strips(*loop, work.interval, polls_), count(*loop)});
+            else if (work.interval == 1)
                 for (llvm::BasicBlock *latch : latches_of(*loop)) latches.emplace_back(latch, loop->getHeader());
         }
         for (Plan &plan : plans) {
@@ -235,9 +256,18 @@ class LoopPolls {
                 plan.strips.count();
         }
         for (auto [latch, header] : latches) poll_on_edge(latch, header);
+        for (llvm::Instruction *call : calls) poll_before(call->getNextNode(), polls_);
     }
 
   private:
+    // What a loop does between two polls.
+    struct Work {
+        std::uint64_t instructions = 0; // at most
+        unsigned interval = 0;          // iterations between two polls of its own, 0: it has none
+        bool stripped = false;          // it or one inside of it has
+        llvm::SmallVector<llvm::Instruction *, 2> polled_calls; // which poll themselves, where few iterations come
+    };
+
     struct Plan {
         Strips strips;
         std::optional<Counted> counted;
@@ -249,6 +279,7 @@ class LoopPolls {
         loops_ = std::make_unique<llvm::LoopInfo>(*tree_);
         assumptions_ = std::make_unique<llvm::AssumptionCache>(function_);
         evolution_ = std::make_unique<llvm::ScalarEvolution>(function_, library_, *assumptions_, *tree_, *loops_);
+        works_.clear();
     }
 
     // To count its iterations would be much of the work of a tiny loop without a number of its own, one that follows a
@@ -256,7 +287,8 @@ class LoopPolls {
     bool unroll_tiny() {
         llvm::SmallVector<llvm::Loop *, 8> tiny;
         for (llvm::Loop *loop : loops_->getLoopsInPreorder()) {
-            if (!loop->isInnermost() || is_short(*loop) || has_own_point(*loop) || interval_of(*loop) == 1) continue;
+            const Work &work = work_of(*loop);
+            if (!loop->isInnermost() || work.interval <= 1 || !work.polled_calls.empty()) continue;
             std::size_t size = 0;
             for (const llvm::BasicBlock *block : loop->blocks()) size += block->size();
             if (size <= kTinyLoop && !count(*loop)) tiny.push_back(loop);
@@ -283,18 +315,58 @@ class LoopPolls {
         poll_before(latch->getTerminator(), polls_);
     }
 
-    // Iterations between two polls, so that these do some work, and end soon.
-    unsigned interval_of(const llvm::Loop &loop) const {
-        if (loop.getLoopLatch() == nullptr || loop.getLoopPreheader() == nullptr || has_calls(loop)) return 1;
-        if (loop.isInnermost()) {
-            std::uint64_t size = 1;
-            for (const llvm::BasicBlock *block : loop.blocks()) size += block->size();
-            return static_cast<unsigned>(std::clamp<std::uint64_t>(kShortWork / size, 16, polls_.interval));
+    const Work &work_of(const llvm::Loop &loop) {
+        auto [found, fresh] = works_.try_emplace(&loop);
+        if (fresh) {
+            auto work = std::make_unique<Work>(measure(loop));
+            works_[&loop] = std::move(work);
         }
-        unsigned below = 0; // levels
-        for (const llvm::Loop *inner : loop.getLoopsInPreorder())
-            below = std::max(below, inner->getLoopDepth() - loop.getLoopDepth());
-        return std::min(polls_.interval, below == 1 ? 16u : below == 2 ? 4u : 1u);
+        return *works_[&loop];
+    }
+
+    Work measure(const llvm::Loop &loop) {
+        Work work;
+        std::uint64_t once = 0; // instructions of an iteration
+        for (const llvm::BasicBlock *block : loop.blocks())
+            if (loops_->getLoopFor(block) == &loop) once += block->size();
+        for (const llvm::Loop *inner : loop) {
+            const Work &inside = work_of(*inner);
+            once += inside.instructions;
+            work.stripped |= inside.stripped;
+        }
+        work.instructions = once;
+        if (has_own_point(loop)) return work;
+        if (!find_polled_calls(loop, work.polled_calls)) {
+            work.interval = 1;
+            return work;
+        }
+        std::uint64_t iterations = evolution_->getSmallConstantMaxTripCount(&loop);
+        if (iterations == 0 || iterations > kMostWork / once) {
+            std::uint64_t most = work.stripped ? std::min(kOuterWork * once, kMostWork) : kStripWork;
+            iterations = std::clamp<std::uint64_t>(most / once, 1, polls_.interval);
+            if (loop.getLoopLatch() == nullptr || loop.getLoopPreheader() == nullptr) iterations = 1;
+            work.interval = static_cast<unsigned>(iterations);
+            work.stripped = true;
+        }
+        work.instructions = once * iterations;
+        return work;
+    }
+
+    // Nothing is known of the time that a call takes, and it may hold such loops, too. So either there is none, or the
+    // loop polls in each iteration (false), or where most iterations call nothing, after each of its few calls.
+    bool find_polled_calls(const llvm::Loop &loop, llvm::SmallVectorImpl<llvm::Instruction *> &calls) const {
+        const llvm::BasicBlock *latch = loop.getLoopLatch();
+        for (llvm::BasicBlock *block : loop.blocks())
+            for (llvm::Instruction &instruction : *block) {
+                if (!is_real_call(instruction)) continue;
+                if (!loop.isInnermost() || latch == nullptr || tree_->dominates(block, latch) ||
+                    calls.size() == kRareCalls || instruction.isTerminator()) {
+                    calls.clear();
+                    return false;
+                }
+                calls.push_back(&instruction);
+            }
+        return true;
     }
 
     std::optional<Counted> count(llvm::Loop &loop) {
@@ -338,23 +410,6 @@ class LoopPolls {
         return latches;
     }
 
-    // An upper bound of the iterations in the loop and those inside of it, 0: none is known.
-    std::uint64_t most_iterations(const llvm::Loop &loop) {
-        std::uint64_t own = evolution_->getSmallConstantMaxTripCount(&loop), inside = 1;
-        for (const llvm::Loop *inner : loop) {
-            std::uint64_t most = most_iterations(*inner);
-            if (most == 0) return 0;
-            inside += most;
-        }
-        return own > kShortWork || inside > kShortWork ? 0 : own * inside;
-    }
-
-    // Ends soon by itself.
-    bool is_short(const llvm::Loop &loop) {
-        std::uint64_t most = most_iterations(loop);
-        return most != 0 && most <= kShortWork && !has_calls(loop);
-    }
-
     // Each iteration makes a system call, or calls a function that polls.
     bool has_own_point(const llvm::Loop &loop) {
         const llvm::BasicBlock *latch = loop.getLoopLatch();
@@ -378,7 +433,28 @@ class LoopPolls {
     std::unique_ptr<llvm::LoopInfo> loops_;
     std::unique_ptr<llvm::AssumptionCache> assumptions_;
     std::unique_ptr<llvm::ScalarEvolution> evolution_;
+    llvm::DenseMap<const llvm::Loop *, std::unique_ptr<Work>> works_;
 };
+
+// Where each way from the function's entry to a call that may come back to it passes, outside of loops and as late as
+// possible.
+llvm::Instruction *on_the_way_to_cycles(llvm::Function &function, const CallGraph &graph) {
+    llvm::DominatorTree tree(function);
+    llvm::BasicBlock *at = nullptr;
+    auto comes_back = [&](const llvm::Instruction &instruction) {
+        const auto *call = llvm::dyn_cast<llvm::CallBase>(&instruction);
+        return call != nullptr && graph.may_come_back(*call);
+    };
+    for (llvm::BasicBlock &block : function)
+        if (tree.isReachableFromEntry(&block) && std::any_of(block.begin(), block.end(), comes_back))
+            at = at == nullptr ? &block : tree.findNearestCommonDominator(at, &block);
+    llvm::LoopInfo loops(tree);
+    while (at != nullptr && loops.getLoopFor(at) != nullptr) at = tree.getNode(at)->getIDom()->getBlock();
+    if (at == nullptr) at = &function.getEntryBlock();
+    auto first = at->getFirstNonPHIOrDbg()->getIterator();
+    while (is_static_alloca(&*first) || llvm::isa<llvm::DbgInfoIntrinsic>(&*first)) first++;
+    return &*first;
+}
 
 bool gets_polls(const llvm::Function &function) {
     return !function.isDeclaration() && !function.hasFnAttribute(kNoPollAttribute) &&
@@ -397,10 +473,7 @@ unsigned insert_polls(llvm::Module &module, const CaptureOptions &options) {
     for (llvm::Function &function : module) {
         if (!gets_polls(function)) continue;
         LoopPolls(function, heads, polls).run();
-        if (!heads.contains(&function)) continue;
-        auto at = function.getEntryBlock().begin();
-        while (is_static_alloca(&*at) || llvm::isa<llvm::DbgInfoIntrinsic>(&*at)) at++;
-        poll_before(&*at, polls, /*fresh=*/false);
+        if (heads.contains(&function)) poll_before(on_the_way_to_cycles(function, graph), polls, /*fresh=*/false);
     }
     return polls.count;
 }

@@ -26,7 +26,7 @@ bool may_be_called_as(const llvm::Function &function, const llvm::FunctionType &
 CallGraph::CallGraph(llvm::Module &module) {
     collect(module);
     find_reaching(module);
-    find_cycle_heads(module);
+    find_cycles(module);
 }
 
 void CallGraph::collect(llvm::Module &module) {
@@ -73,38 +73,62 @@ void CallGraph::find_reaching(llvm::Module &module) {
     }
 }
 
-// Depth first; the edges that go back to a node under way are those that each cycle has one of.
-void CallGraph::find_cycle_heads(llvm::Module &module) {
-    enum class State { kNew, kUnderWay, kDone };
-    llvm::DenseMap<Node, State> states;
-    llvm::DenseSet<Node> functions, heads;
+// Depth first, as Tarjan finds components. Each cycle has an edge that goes back to a node under way.
+void CallGraph::find_cycles(llvm::Module &module) {
     struct Step {
         Node node;
-        unsigned next;
+        unsigned next, number, lowest; // the lowest number that it leads back to
     };
+    llvm::DenseMap<Node, unsigned> numbers; // in the order of the walk, from 1; 0 once its component is known
+    llvm::DenseSet<Node> functions, under_way, heads;
+    std::vector<Node> open;
     for (llvm::Function &function : module) functions.insert(&function);
     for (llvm::Function &root : module) {
-        if (root.isDeclaration() || states.lookup(&root) != State::kNew) continue;
-        std::vector<Step> path{{&root, 0}};
-        states[&root] = State::kUnderWay;
-        while (!path.empty()) {
-            auto found = callees_.find(path.back().node);
-            if (found == callees_.end() || path.back().next == found->second.size()) {
-                states[path.back().node] = State::kDone;
-                path.pop_back();
+        if (root.isDeclaration() || numbers.contains(&root)) continue;
+        std::vector<Step> path;
+        auto enter = [&](Node node) {
+            auto number = static_cast<unsigned>(numbers.size() + 1);
+            numbers[node] = number;
+            under_way.insert(node);
+            open.push_back(node);
+            path.push_back({node, 0, number, number});
+        };
+        for (enter(&root); !path.empty();) {
+            Step &step = path.back();
+            auto found = callees_.find(step.node);
+            if (found != callees_.end() && step.next < found->second.size()) {
+                Node callee = found->second[step.next++];
+                auto known = numbers.find(callee);
+                // The address of a function whose type is `callee` is taken: the caller stands for all of them.
+                if (under_way.contains(callee)) heads.insert(functions.contains(callee) ? callee : step.node);
+                if (known == numbers.end())
+                    enter(callee);
+                else if (known->second != 0)
+                    step.lowest = std::min(step.lowest, known->second);
                 continue;
             }
-            Node callee = found->second[path.back().next++];
-            State state = states.lookup(callee);
-            // The address of a function whose type is `callee` is taken: the caller stands for all of them.
-            if (state == State::kUnderWay) heads.insert(functions.contains(callee) ? callee : path.back().node);
-            if (state != State::kNew) continue;
-            states[callee] = State::kUnderWay;
-            path.push_back({callee, 0});
+            const Step done = step;
+            path.pop_back();
+            under_way.erase(done.node);
+            if (!path.empty()) path.back().lowest = std::min(path.back().lowest, done.lowest);
+            if (done.lowest != done.number) continue;
+            for (Node member = nullptr; member != done.node; open.pop_back()) {
+                member = open.back();
+                components_[member] = done.number;
+                numbers[member] = 0;
+            }
         }
     }
     for (llvm::Function &function : module)
         if (heads.contains(&function)) cycle_heads_.push_back(&function);
+}
+
+bool CallGraph::may_come_back(const llvm::CallBase &call) const {
+    if (call.isInlineAsm()) return false;
+    const llvm::Function *callee = direct_callee(call);
+    auto caller = components_.find(call.getFunction());
+    auto called = components_.find(callee != nullptr ? static_cast<Node>(callee) : call.getFunctionType());
+    return caller != components_.end() && called != components_.end() && caller->second == called->second;
 }
 
 } // namespace hrunc::popcorn

@@ -314,10 +314,10 @@ class Clone {
         if (!first) return;
         auto *block = llvm::BasicBlock::Create(clone_->getContext(), "tail", clone_, arrival_);
         llvm::IRBuilder<> build(block);
-        llvm::CallInst *next = call_next(build, *call, call->getType(), operands_of(sites_, site), id);
+        llvm::CallInst *next = call_next(build, *call, original_.getReturnType(), operands_of(sites_, site), id);
         next->setAttributes(next->getAttributes().addRetAttributes(
-            build.getContext(), llvm::AttrBuilder(build.getContext(), call->getAttributes().getRetAttrs())));
-        call->getType()->isVoidTy() ? build.CreateRetVoid() : build.CreateRet(next);
+            build.getContext(), llvm::AttrBuilder(build.getContext(), original_.getAttributes().getRetAttrs())));
+        original_.getReturnType()->isVoidTy() ? build.CreateRetVoid() : build.CreateRet(next);
         to_nexts_.emplace_back(number, block);
     }
 

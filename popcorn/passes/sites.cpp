@@ -4,6 +4,7 @@
 #include <llvm/ADT/MapVector.h>
 #include <llvm/IR/IRBuilder.h>
 #include <llvm/IR/InstIterator.h>
+#include <llvm/Transforms/Utils/BasicBlockUtils.h>
 
 #include <algorithm>
 #include <string>
@@ -59,22 +60,89 @@ void order(llvm::Instruction *value, llvm::DenseSet<llvm::Value *> &waiting,
     ordered.push_back(value);
 }
 
-// Directly before the return, with a prototype that lets both back ends jump: such a call has no frame to capture.
-bool make_tail_call(llvm::CallInst &call) {
+// The return that directly follows the call, in its block or in one that holds nothing else.
+llvm::ReturnInst *return_after(llvm::CallInst &call) {
+    llvm::Instruction *next = call.getNextNonDebugInstruction();
+    auto *branch = llvm::dyn_cast<llvm::BranchInst>(next);
+    if (branch != nullptr && branch->isUnconditional()) next = branch->getSuccessor(0)->getFirstNonPHIOrDbg();
+    return llvm::dyn_cast<llvm::ReturnInst>(next);
+}
+
+// Nothing, or what the call gives.
+bool gives_no_other_than(const llvm::CallInst &call, const llvm::ReturnInst &end) {
+    const llvm::Value *value = end.getReturnValue();
+    if (value == nullptr) return true;
+    const auto *phi = llvm::dyn_cast<llvm::PHINode>(value);
+    if (phi != nullptr && phi->getParent() == end.getParent() && phi->getParent() != call.getParent())
+        value = phi->getIncomingValueForBlock(call.getParent());
+    return value == &call;
+}
+
+bool is_plain(llvm::CallingConv::ID convention) {
+    return convention == llvm::CallingConv::C || convention == llvm::CallingConv::Fast;
+}
+
+// In one register on each ISA.
+bool takes_a_register(const llvm::Type *type) {
+    return type->isPointerTy() || (type->isIntegerTy() && type->getIntegerBitWidth() <= 64) || type->isFloatTy() ||
+           type->isDoubleTy();
+}
+
+// With another prototype than the caller's: all is in registers, of which x86-64 has fewer, and the caller's frame
+// needs no more alignment than any, and has one size.
+bool fits_registers(const llvm::CallInst &call) {
+    constexpr unsigned kIntegers = 6, kNumbers = 8;
+    const llvm::Align stack_align(16);
     const llvm::Function &caller = *call.getFunction();
-    const auto *end = llvm::dyn_cast<llvm::ReturnInst>(call.getNextNonDebugInstruction());
-    if (end == nullptr || !call.isTailCall() || call.isNoTailCall()) return false;
-    if (end->getReturnValue() != nullptr && end->getReturnValue() != &call) return false;
-    if (end->getReturnValue() == nullptr && !call.getType()->isVoidTy()) return false;
-    if (call.getFunctionType() != caller.getFunctionType() || caller.isVarArg() ||
-        call.getCallingConv() != caller.getCallingConv())
+    const llvm::Function *callee = call.getCalledFunction();
+    if (callee == nullptr || callee->hasExternalWeakLinkage() || callee->isVarArg() ||
+        callee->getFunctionType() != call.getFunctionType() ||
+        (call.getType() != caller.getReturnType() && !caller.getReturnType()->isVoidTy()) ||
+        !is_plain(call.getCallingConv()) || !is_plain(caller.getCallingConv()) ||
+        call.getCallingConv() != callee->getCallingConv())
         return false;
     using llvm::Attribute;
-    for (unsigned i = 0; i < call.arg_size(); i++)
+    if (!call.getType()->isVoidTy() && !takes_a_register(call.getType())) return false;
+    for (auto kind : {Attribute::ZExt, Attribute::SExt})
+        if (call.hasRetAttr(kind) != caller.hasRetAttribute(kind)) return false;
+    for (const llvm::Instruction &instruction : llvm::instructions(caller))
+        if (const auto *object = llvm::dyn_cast<llvm::AllocaInst>(&instruction))
+            if (!is_static_alloca(object) || object->getAlign() > stack_align) return false;
+    unsigned integers = 0, numbers = 0;
+    for (const llvm::Value *argument : call.args()) {
+        if (!takes_a_register(argument->getType())) return false;
+        (argument->getType()->isFloatingPointTy() ? numbers : integers)++;
+    }
+    return integers <= kIntegers && numbers <= kNumbers;
+}
+
+bool has_special_arguments(const llvm::AttributeList &attributes, unsigned count) {
+    using llvm::Attribute;
+    for (unsigned i = 0; i < count; i++)
         for (auto kind : {Attribute::StructRet, Attribute::ByVal, Attribute::InReg, Attribute::ByRef,
                           Attribute::StackAlignment, Attribute::Nest})
-            if (call.getAttributes().hasParamAttr(i, kind) || caller.hasParamAttribute(i, kind)) return false;
-    call.setTailCallKind(llvm::CallInst::TCK_MustTail);
+            if (attributes.hasParamAttr(i, kind)) return true;
+    return false;
+}
+
+// A call that ends its function, if both back ends make a jump of it: such a call has no frame to capture. The code
+// generators are checked for it (popcorn/link/codegen.cpp).
+bool make_tail_call(llvm::CallInst &call) {
+    llvm::Function &caller = *call.getFunction();
+    llvm::ReturnInst *end = return_after(call);
+    if (end == nullptr || !call.isTailCall() || call.isNoTailCall() || !gives_no_other_than(call, *end)) return false;
+    if (caller.isVarArg() || caller.getFnAttribute("disable-tail-calls").getValueAsBool() ||
+        has_special_arguments(call.getAttributes(), call.arg_size()) ||
+        has_special_arguments(caller.getAttributes(), static_cast<unsigned>(caller.arg_size())))
+        return false;
+    const bool same =
+        call.getFunctionType() == caller.getFunctionType() && call.getCallingConv() == caller.getCallingConv();
+    if (!same && !fits_registers(call)) return false;
+    if (end->getParent() != call.getParent()) {
+        llvm::FoldReturnIntoUncondBranch(end, end->getParent(), call.getParent());
+        if (llvm::pred_empty(end->getParent())) llvm::DeleteDeadBlock(end->getParent());
+    }
+    call.setTailCallKind(same ? llvm::CallInst::TCK_MustTail : llvm::CallInst::TCK_Tail);
     return true;
 }
 
@@ -282,18 +350,16 @@ FunctionSites attach_bundles(llvm::Function &function, std::uint32_t number, con
     FunctionSites sites;
     sites.function = &function;
     sites.number = number;
-    llvm::SmallVector<llvm::CallInst *, 16> calls, tails;
+    llvm::SmallVector<llvm::CallInst *, 16> calls, tails, captures;
     for (llvm::Instruction &instruction : llvm::instructions(function)) {
         if (is_static_alloca(&instruction)) sites.allocas.push_back(llvm::cast<llvm::AllocaInst>(&instruction));
         if (llvm::isa<llvm::AllocaInst>(instruction) && !is_static_alloca(&instruction)) sites.floors = true;
         auto *call = llvm::dyn_cast<llvm::CallInst>(&instruction);
-        if (call != nullptr && is_setjmp(*call)) {
-            strip_attributes(*call, call->arg_size());
-            calls.push_back(call);
-        }
-        if (call == nullptr || !graph.may_capture(*call)) continue;
+        if (call != nullptr && (is_setjmp(*call) || graph.may_capture(*call))) captures.push_back(call);
+    }
+    for (llvm::CallInst *call : captures) {
         strip_attributes(*call, call->arg_size());
-        (make_tail_call(*call) ? tails : calls).push_back(call);
+        (!is_setjmp(*call) && make_tail_call(*call) ? tails : calls).push_back(call);
     }
     strip_attributes(function, static_cast<unsigned>(function.arg_size()));
     function.setUWTableKind(llvm::UWTableKind::Sync);

@@ -36,19 +36,22 @@ class CallGraph {
     bool may_capture(const llvm::CallBase &call) const;
     // Whether one may be reached in this function.
     bool may_capture(const llvm::Function &function) const { return reaching_.contains(&function); }
+    // Whether the function that makes the call may be called in it once more.
+    bool may_come_back(const llvm::CallBase &call) const;
     // Functions of which each cycle of calls holds at least one.
     const std::vector<llvm::Function *> &cycle_heads() const { return cycle_heads_; }
 
   private:
     void collect(llvm::Module &module);
     void find_reaching(llvm::Module &module);
-    void find_cycle_heads(llvm::Module &module);
+    void find_cycles(llvm::Module &module);
 
     // Nodes are functions, and the types of functions whose address is taken.
     using Node = const void *;
     llvm::DenseMap<Node, llvm::SmallVector<Node, 4>> callees_;
     llvm::DenseMap<Node, llvm::SmallVector<Node, 4>> callers_;
     llvm::DenseSet<Node> reaching_;
+    llvm::DenseMap<Node, unsigned> components_; // equal for nodes of which each leads to the other
     std::vector<llvm::Function *> pointed_at_;
     std::vector<llvm::Function *> cycle_heads_;
 };

@@ -20,6 +20,14 @@ load lib
     torture control always
 }
 
+@test "loops" {
+    torture loops always
+}
+
+@test "calls that end their function" {
+    torture tails always
+}
+
 @test "setjmp and longjmp" {
     torture jumps always
 }
