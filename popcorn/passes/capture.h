@@ -53,7 +53,6 @@ void leave_uninstrumented(llvm::Module &module);
 inline constexpr const char *kPollFunction = "__popcorn_poll";
 inline constexpr const char *kSyscallFunction = "__popcorn_syscall";
 inline constexpr const char *kCopyFunction = "__popcorn_copy_record";
-inline constexpr const char *kJumpFunction = "longjmp"; // and _longjmp
 inline constexpr const char *kNotifyFlag = "__popcorn_notify_flag";
 inline constexpr const char *kResumeFunctions = "__popcorn_resume_functions";
 // Flags in a bundle, see site_table.h.

@@ -1,5 +1,7 @@
-// setjmp. The site of such a call is never found as a return address: what it would record is written into an object of
-// the frame before the call, where longjmp finds it after the frame has been rebuilt (popcorn/runtime/jump.c).
+// setjmp. Each call has an object of its function's frame: a jmp_buf, then what would be recorded at the call. The
+// latter is written before the call; the former by the resume function, once the frame has been rebuilt and native
+// contexts from before are void. The program's jmp_buf names the object, where longjmp finds its way
+// (popcorn/runtime/jump.c).
 #include "popcorn/passes/steps.h"
 
 #include <llvm/ADT/StringSwitch.h>
@@ -8,8 +10,12 @@
 namespace hrunc::popcorn {
 namespace {
 
-constexpr unsigned kHeadWords = 2;   // site, number of words that follow
-constexpr unsigned kObjectWord = 31; // of the jmp_buf: the object's address
+constexpr unsigned kBufferWords = 40;
+constexpr unsigned kObjectWord = 31; // of the program's jmp_buf: the object's address
+
+llvm::Value *word_of(llvm::IRBuilder<> &build, llvm::Value *object, unsigned word) {
+    return build.CreateConstInBoundsGEP1_64(build.getInt64Ty(), object, word);
+}
 
 } // namespace
 
@@ -23,7 +29,7 @@ bool is_setjmp(const llvm::CallBase &call) {
 
 void add_jump_object(FunctionSites &sites, Site &site) {
     llvm::Function &function = *sites.function;
-    unsigned words = kHeadWords + words_of(site, function.getParent()->getDataLayout());
+    unsigned words = kBufferWords + words_of(site, function.getParent()->getDataLayout());
     auto *type = llvm::ArrayType::get(llvm::Type::getInt64Ty(function.getContext()), words);
     site.object =
         new llvm::AllocaInst(type, 0, nullptr, llvm::Align(8), "popcorn.jump", function.getEntryBlock().begin());
@@ -32,17 +38,28 @@ void add_jump_object(FunctionSites &sites, Site &site) {
 
 void fill_jump_object(const FunctionSites &sites, std::size_t index) {
     const Site &site = sites.sites[index];
-    const llvm::DataLayout &layout = sites.function->getParent()->getDataLayout();
     llvm::IRBuilder<> build(site.call);
-    auto store = [&](llvm::Value *value, unsigned word) {
-        llvm::Value *at = build.CreateConstInBoundsGEP1_64(build.getInt64Ty(), site.object, word);
-        build.CreateAlignedStore(value, at, llvm::Align(8));
-    };
-    store(build.getInt64(index), 0);
-    store(build.getInt64(words_of(site, layout)), 1);
-    for (std::size_t i = 0; i < site.words.size(); i++) store(site.words[i], kHeadWords + site.places[i]);
-    llvm::Value *at = build.CreateConstInBoundsGEP1_64(build.getInt64Ty(), site.call->getArgOperand(0), kObjectWord);
-    build.CreateAlignedStore(site.object, at, llvm::Align(8));
+    for (std::size_t i = 0; i < site.words.size(); i++)
+        build.CreateAlignedStore(site.words[i], word_of(build, site.object, kBufferWords + site.places[i]),
+                                 llvm::Align(8));
+    build.CreateAlignedStore(site.object, word_of(build, site.call->getArgOperand(0), kObjectWord), llvm::Align(8));
+}
+
+llvm::CallInst *set_jump_again(llvm::IRBuilder<> &build, llvm::Value *object) {
+    llvm::FunctionCallee function =
+        build.GetInsertBlock()->getModule()->getOrInsertFunction("setjmp", build.getInt32Ty(), build.getPtrTy());
+    llvm::CallInst *call = build.CreateCall(function, {object});
+    call->addFnAttr(llvm::Attribute::ReturnsTwice);
+    return call;
+}
+
+void copy_jump_values(llvm::IRBuilder<> &build, llvm::Value *object, const Site &site, llvm::Value *to) {
+    const unsigned words = words_of(site, build.GetInsertBlock()->getModule()->getDataLayout());
+    for (unsigned i = 0; i < words; i++) {
+        llvm::Value *word =
+            build.CreateAlignedLoad(build.getInt64Ty(), word_of(build, object, kBufferWords + i), llvm::Align(8));
+        build.CreateAlignedStore(word, word_of(build, to, i), llvm::Align(8));
+    }
 }
 
 } // namespace hrunc::popcorn

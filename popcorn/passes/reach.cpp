@@ -59,8 +59,7 @@ bool CallGraph::may_capture(const llvm::CallBase &call) const {
 
 void CallGraph::find_reaching(llvm::Module &module) {
     std::vector<Node> work;
-    // longjmp captures nothing, but walks the frames.
-    for (const char *name : {kPollFunction, kSyscallFunction, kJumpFunction, "_longjmp"})
+    for (const char *name : {kPollFunction, kSyscallFunction})
         if (llvm::Function *function = module.getFunction(name)) work.push_back(function);
     reaching_.insert(work.begin(), work.end());
     while (!work.empty()) {

@@ -36,7 +36,7 @@ class Clone {
         for (unsigned i = 0; i < sites_.sites.size(); i++) name_copy(i);
         find_derived();
         for (unsigned i = 0; i < sites_.sites.size(); i++) sites_.sites[i].tail ? add_tail(i) : add_site(i);
-        choose(entry_, to_nexts_);
+        choose(set_jumps_again(), to_nexts_);
         choose(arrival_, to_sites_);
         describe_objects();
         remove_markers();
@@ -142,9 +142,12 @@ class Clone {
         return list;
     }
 
+    static llvm::Value *word_of(llvm::IRBuilder<> &build, llvm::Value *record, unsigned word) {
+        return build.CreateConstInBoundsGEP1_64(build.getInt64Ty(), record, word);
+    }
+
     static llvm::Value *load(llvm::IRBuilder<> &build, llvm::Value *record, llvm::Type *type, unsigned word) {
-        llvm::Value *at = build.CreateConstInBoundsGEP1_64(build.getInt64Ty(), record, word);
-        return build.CreateAlignedLoad(type, at, llvm::Align(8));
+        return build.CreateAlignedLoad(type, word_of(build, record, word), llvm::Align(8));
     }
 
     llvm::Instruction *copy_of(llvm::Value *value) { return llvm::cast<llvm::Instruction>(map_.lookup(value)); }
@@ -285,7 +288,7 @@ class Clone {
     void add_site(unsigned number) {
         const Site &site = sites_.sites[number];
         auto *call = llvm::cast<llvm::CallInst>(copy_of(site.call));
-        to_nexts_.emplace_back(number, next_of(*call));
+        if (site.object == nullptr) to_nexts_.emplace_back(number, next_of(*call));
         auto *block = llvm::BasicBlock::Create(clone_->getContext(), "site", clone_);
         llvm::IRBuilder<> build(block);
         reload(site, build);
@@ -299,6 +302,30 @@ class Clone {
         }
         build.CreateBr(rest);
         to_sites_.emplace_back(number, block);
+    }
+
+    // Where inner frames jump to from now on, as if each setjmp of the function had just been called here. A jump goes
+    // on with what its object holds, after the call itself. Gives the block in which the clone goes on.
+    llvm::BasicBlock *set_jumps_again() {
+        llvm::BasicBlock *end = entry_;
+        for (unsigned i = 0; i < sites_.sites.size(); i++) {
+            const Site &site = sites_.sites[i];
+            if (site.object == nullptr) continue;
+            llvm::IRBuilder<> build(end);
+            const auto place = std::find(sites_.allocas.begin(), sites_.allocas.end(), site.object);
+            const auto word = static_cast<unsigned>(kFirstWord + (place - sites_.allocas.begin()));
+            llvm::Value *object = load(build, record_, build.getPtrTy(), word);
+            llvm::CallInst *jumped = set_jump_again(build, object);
+            auto *back = llvm::BasicBlock::Create(clone_->getContext(), "jumped", clone_, arrival_);
+            end = llvm::BasicBlock::Create(clone_->getContext(), "set", clone_, back);
+            build.CreateCondBr(build.CreateICmpEQ(jumped, build.getInt32(0)), end, back);
+            build.SetInsertPoint(back);
+            copy_jump_values(build, object, site, word_of(build, record_, kFirstWord + fixed_words(sites_)));
+            build.CreateAlignedStore(build.getInt64(i), word_of(build, record_, kSiteWord), llvm::Align(8));
+            build.CreateStore(build.CreateSExt(jumped, build.getInt64Ty()), slot_of(build.getInt64Ty()));
+            build.CreateBr(arrival_);
+        }
+        return end;
     }
 
     // In the clone it has a frame, and what it gives is given on. One site stands for all of the function.

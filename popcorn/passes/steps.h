@@ -76,7 +76,7 @@ bool is_static_alloca(const llvm::Value *value);
 // One site of a function, as its bundle and its frame record have it.
 struct Site {
     llvm::CallInst *call = nullptr;
-    llvm::AllocaInst *object = nullptr; // of a setjmp: holds what the frame record would; the call has no bundle
+    llvm::AllocaInst *object = nullptr; // of a setjmp, see jumps.cpp; the call has no bundle
     // Jumped to in the function; only the clone has a frame here, which holds nothing. All of a function are one site.
     bool tail = false;
     std::vector<llvm::Value *> words; // recorded values, after the static allocas and floors
@@ -135,8 +135,12 @@ bool is_setjmp(const llvm::CallBase &call);
 // The object of a setjmp, one of the function's allocas from now on.
 void add_jump_object(FunctionSites &sites, Site &site);
 
-// Writes it before the call, and its address into the jmp_buf.
+// Writes its values before the call, and its address into the jmp_buf.
 void fill_jump_object(const FunctionSites &sites, std::size_t index);
+
+// In the clone: the call that longjmp comes back from, and then the way of the values to their places in a record.
+llvm::CallInst *set_jump_again(llvm::IRBuilder<> &build, llvm::Value *object);
+void copy_jump_values(llvm::IRBuilder<> &build, llvm::Value *object, const Site &site, llvm::Value *to);
 
 // --- resume.cpp
 

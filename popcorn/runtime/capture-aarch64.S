@@ -106,14 +106,6 @@ FUNCTION(__popcorn_syscall)
     ret
 END(__popcorn_syscall)
 
-/* (jmp_buf, value), entered from longjmp by a jump: does not return. */
-FUNCTION(popcorn_jump)
-    save_caller SIZE
-    mov x2, sp
-    bl popcorn_jump_from
-    brk #0
-END(popcorn_jump)
-
 /* long (record) */
 FUNCTION(__popcorn_resume_syscall)
     save_caller SIZE

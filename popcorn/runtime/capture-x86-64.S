@@ -115,14 +115,6 @@ FUNCTION(__popcorn_syscall)
     leave
 END(__popcorn_syscall)
 
-/* (jmp_buf, value), entered from longjmp by a jump: does not return. */
-FUNCTION(popcorn_jump)
-    save_caller SIZE
-    movq %rsp, %rdx
-    call popcorn_jump_from
-    hlt
-END(popcorn_jump)
-
 /* long (record) */
 FUNCTION(__popcorn_resume_syscall)
     save_caller SIZE+16

@@ -58,7 +58,6 @@ struct walk {
     uint64_t last;      /* record written last */
     uint64_t lowest[2]; /* object in each stack region */
     uint64_t needed;    /* bytes of stack that the resume functions take */
-    uint64_t object;    /* of a setjmp: frames within the one that has it are left; 0: none, or found */
 };
 
 static int region_of(const struct thread *thread, uint64_t address) {
@@ -163,37 +162,6 @@ static void write_record(struct walk *walk, const struct popcorn_site_row *row) 
         if (floors[i] != 0) note_object(walk, floors[i]);
 }
 
-/* The record that is to be written may be that of the frame jumped to: its values are those of the setjmp. */
-static void write_jump_record(struct walk *walk, const struct popcorn_site_row *row) {
-    const struct popcorn_location *locations = walk->table.locations + row->first_location;
-    const struct popcorn_frame *copy = copy_in(walk, row);
-    const uint64_t *object = (const uint64_t *)walk->object;
-    int found = 0;
-    for (unsigned i = 0; i < row->allocas && !found; i++) {
-        uint64_t address;
-        if (copy != NULL)
-            address = copy->word[i];
-        else
-            read_value(walk, &locations[i], &address);
-        found = address == walk->object;
-    }
-    if (!found) return;
-    uint64_t start = walk->to;
-    write_record(walk, row);
-    walk->object = 0;
-    unsigned kept = row->allocas + (row->floors ? 2 : 0);
-    uint64_t count = object[1], end = start + sizeof(struct popcorn_frame) + 8 * (kept + count);
-    if (walk->to <= walk->end && end <= walk->end) {
-        struct popcorn_frame *frame = (struct popcorn_frame *)start;
-        frame->site = object[0];
-        frame->words = kept + count;
-        for (uint64_t i = 0; i < count; i++) frame->word[kept + i] = object[2 + i];
-        walk->to = end;
-    } else if (end > walk->to) {
-        walk->to = end;
-    }
-}
-
 static void to_caller(struct walk *walk, const struct popcorn_site_row *row) {
     const struct popcorn_unwind *unwind = &walk->table.unwinds[row->unwind];
     struct popcorn_registers *at = &walk->at;
@@ -222,13 +190,10 @@ static int walk_frames(struct walk *walk) {
     while (walk->at.pc != (uint64_t)popcorn_base) {
         const struct popcorn_site_row *row = find_row(&walk->table, walk->at.pc);
         if (row == NULL) return 0;
-        if (walk->object != 0)
-            write_jump_record(walk, row);
-        else
-            write_record(walk, row);
+        write_record(walk, row);
         to_caller(walk, row);
     }
-    return walk->object == 0;
+    return 1;
 }
 
 static int set_resume_stack(struct walk *walk, uint64_t sp_now) {
@@ -252,10 +217,10 @@ static int grow(struct thread *thread, uint64_t size) {
     return 1;
 }
 
-int popcorn_capture_jump(struct thread *thread, const struct popcorn_registers *from, uint64_t object, uint64_t resume,
-                         const uint64_t *words, unsigned count) {
+int popcorn_capture(struct thread *thread, const struct popcorn_registers *from, uint64_t resume, const uint64_t *words,
+                    unsigned count) {
     for (;;) {
-        struct walk walk = {.thread = thread, .table = open_table(), .at = *from, .object = object};
+        struct walk walk = {.thread = thread, .table = open_table(), .at = *from};
         walk.to = thread->buffer;
         walk.end = thread->buffer + thread->buffer_size;
         for (int i = 0; i < 2; i++) walk.lowest[i] = thread->abi.stack[i] + thread->abi.stack_size;
@@ -265,9 +230,4 @@ int popcorn_capture_jump(struct thread *thread, const struct popcorn_registers *
         if (walk.to <= walk.end) return set_resume_stack(&walk, from->gpr[kStackPointer]);
         if (!grow(thread, walk.to - thread->buffer)) return 0;
     }
-}
-
-int popcorn_capture(struct thread *thread, const struct popcorn_registers *from, uint64_t resume, const uint64_t *words,
-                    unsigned count) {
-    return popcorn_capture_jump(thread, from, 0, resume, words, count);
 }

@@ -68,11 +68,6 @@ extern volatile uint32_t __popcorn_notify_flag;
 int popcorn_capture(struct thread *thread, const struct popcorn_registers *from, uint64_t resume, const uint64_t *words,
                     unsigned count);
 
-/* The same, but innermost is the frame that has `object` among its objects; it goes on where that object, written at a
- * setjmp, says. */
-int popcorn_capture_jump(struct thread *thread, const struct popcorn_registers *from, uint64_t object, uint64_t resume,
-                         const uint64_t *words, unsigned count);
-
 /* thread.c */
 struct thread *popcorn_thread_at(uint64_t sp); /* the calling one, if that is on its stack; else NULL */
 void *popcorn_map(uint64_t size);
@@ -102,7 +97,6 @@ void popcorn_restorer(void);
 void __popcorn_resume(void);
 long __popcorn_resume_syscall(struct popcorn_frame *record);
 void __popcorn_resume_poll(struct popcorn_frame *record);
-int __popcorn_resume_setjmp(struct popcorn_frame *record);
 int popcorn_load_thread_pointer(void *pointer);
 long popcorn_clone(uint64_t flags, void *stack, void *parent, void *tls, void *child);
 _Noreturn void popcorn_call_on_stack(uint64_t function, uint64_t argument, uint64_t top);

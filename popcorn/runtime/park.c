@@ -72,17 +72,11 @@ int popcorn_point(const struct popcorn_registers *from, uint64_t resume, const u
     struct thread *thread = popcorn_thread_at(from->gpr[kStackPointer]);
     uint32_t notify = __popcorn_notify_flag;
     if (thread == NULL || notify == POPCORN_RUN || thread->busy) return 0;
-    if (notify == POPCORN_EXERCISE) {
-        if (!chosen(thread)) return 1;
-        thread->busy = 1;
-        if (popcorn_capture(thread, from, resume, words, count)) popcorn_rebuild(thread);
-        thread->busy = 0;
-        __popcorn_process.deferrals++;
-        return 0;
-    }
+    if (notify == POPCORN_EXERCISE && !chosen(thread)) return 1;
     set_mask(&all_signals, &thread->abi.mask);
     thread->busy = 1;
     int captured = popcorn_capture(thread, from, resume, words, count);
+    if (captured && notify == POPCORN_EXERCISE) popcorn_rebuild(thread);
     if (captured)
         park(thread);
     else
@@ -104,8 +98,7 @@ _Noreturn void popcorn_resumed(struct thread *thread) {
 void popcorn_rebuilt(void) {
     struct thread *thread = popcorn_thread_at((uint64_t)__builtin_frame_address(0));
     thread->busy = 0;
-    if (thread->abi.state != POPCORN_PARKED) return;
-    set_parked(thread, POPCORN_RUNNING);
+    if (thread->abi.state == POPCORN_PARKED) set_parked(thread, POPCORN_RUNNING);
     set_mask(&thread->abi.mask, NULL);
 }
 

@@ -1,5 +1,5 @@
-/* jmp_buf has 22 words: x19 to x30, sp, v8 to v15. Of the words of the mask: 31 what instrumented code recorded, 32 how
- * often the thread's frames had been rebuilt, 33 whether there is a mask. */
+/* jmp_buf has 22 words: x19 to x30, sp, v8 to v15. Of the words of the mask: 31 the object that resume functions call
+ * setjmp into, 32 how often the thread's frames had been rebuilt, 33 whether there is a mask. */
 #include "function.h"
 
 #define TP_CANCEL 48

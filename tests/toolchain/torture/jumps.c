@@ -90,6 +90,83 @@ static int masks(void) {
     return code == SIGUSR1 && !sigismember(&now, SIGUSR1);
 }
 
+/* Handlers leave a computation, a deeper call and a wait, again and again, for a frame that may have been rebuilt
+ * before or after its setjmp, and in between. */
+static volatile int ticks;
+static void tick(int signal) {
+    ticks++;
+    siglongjmp(from_handler, signal + ticks);
+}
+
+static int waits(int depth) {
+    if (depth > 0) return waits(depth - 1) + 1;
+    sigset_t set;
+    sigemptyset(&set);
+    raise(SIGUSR2);
+    sigsuspend(&set);
+    return 0;
+}
+
+static long left_by_handlers(int given) {
+    volatile long sum = given;
+    int local = given + 1;
+    double real = given / 2.0;
+    struct sigaction action = {.sa_handler = tick};
+    sigaction(SIGUSR2, &action, NULL);
+    sigaction(SIGALRM, &action, NULL);
+    ticks = 0;
+    const int code = sigsetjmp(from_handler, 1);
+    sum = sum * 3 + code + local + (long)(real * 2);
+    spin(25);
+    switch (ticks) {
+    case 0:
+    case 1:
+        raise(SIGUSR2);
+        return -1;
+    case 2:
+    case 3:
+        return -waits(7);
+    case 4:
+        ualarm(2000, 0);
+        for (;;) spin(10);
+    default:
+        return sum;
+    }
+}
+
+/* The handler runs on a stack of its own. */
+static int on_other_stack(void) {
+    static char space[65536];
+    stack_t stack = {.ss_sp = space, .ss_size = sizeof space}, now;
+    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_ONSTACK};
+    sigaltstack(&stack, NULL);
+    sigaction(SIGUSR1, &action, NULL);
+    volatile int times = 0;
+    const int code = sigsetjmp(from_handler, 1);
+    spin(30);
+    if (times++ < 4) raise(SIGUSR1);
+    sigaltstack(NULL, &now);
+    return code * 100 + times * 10 + (now.ss_flags & SS_ONSTACK);
+}
+
+/* A fault, as programs probe memory. */
+static int faults(void) {
+    struct sigaction action = {.sa_handler = handler}, before;
+    sigaction(SIGSEGV, &action, &before);
+    int *volatile nowhere = NULL;
+    volatile int caught = 0;
+    for (int i = 0; i < 5; i++) {
+        const int code = sigsetjmp(from_handler, 1);
+        if (code == 0) {
+            spin(20 + i);
+            *nowhere = i;
+        }
+        caught += code == SIGSEGV;
+    }
+    sigaction(SIGSEGV, &before, NULL);
+    return caught;
+}
+
 int main(void) {
     int result = 0;
     for (int i = 0; i < 6; ++i) {
@@ -102,5 +179,8 @@ int main(void) {
     printf("loop: %d\n", loop());
     printf("zero: %d\n", zero());
     printf("masks: %d\n", masks());
+    printf("left by handlers: %ld %ld\n", left_by_handlers(3), left_by_handlers(10));
+    printf("on another stack: %d\n", on_other_stack());
+    printf("faults: %d\n", faults());
     return 0;
 }
