@@ -16,6 +16,7 @@
 
 #include "popcorn/link/symbols.h"
 #include "popcorn/passes/branches.h"
+#include "popcorn/passes/capture.h"
 #include "popcorn/passes/quads.h"
 #include "popcorn/passes/thread_local.h"
 #include "popcorn/passes/variadics.h"
@@ -191,6 +192,8 @@ Result<void> lower(Module &module, const std::set<std::string> &roots) {
     for (Function &function : module) {
         if (function.hasPrivateLinkage()) function.setLinkage(GlobalValue::InternalLinkage);
         if (!function.hasName()) function.setName("function." + std::to_string(number++));
+        // Code generators call it where nothing is recorded: a poll would ask for a capture in vain.
+        if (runtime_calls().contains(function.getName().str())) function.addFnAttr(popcorn::kNoPollAttribute);
     }
     for (GlobalValue &value : module.global_values()) value.setDSOLocal(true);
     return verify_module(module, "lowering");
