@@ -168,27 +168,44 @@ connected() {
 }
 
 @test "Redis' own test suite passes while the server moves" {
-    local units=(unit/type/incr unit/keyspace) unit words=() moves=0 from=x86-64 to pause=2
+    local units=(unit/type/incr unit/keyspace) moves=0 from=x86-64 pause=2 tries=1
     shared_network
     guest x86-64 docker run -d --name box --runtime hrunc --network shared --ip 10.77.0.70 --annotation org.hrunc.tcp=established \
         redis:test redis-server /etc/redis.conf --enable-debug-command yes --enable-module-command yes --enable-protected-configs yes
     redis_suite
     [ -z "${HRUNC_REDIS_UNITS-}" ] || read -ra units <<<"$HRUNC_REDIS_UNITS"
-    # The whole suite would take hours on a server that is away for half of the time.
-    if [ "${units[0]}" = all ]; then pause=60; else for unit in "${units[@]}"; do words+=(--single "$unit"); done; fi
-    # Its clients are in the guest: it counts on it that of two connections the one that was made first is heard first.
-    shell x86-64 "cd /root/suite && TERM=dumb ip netns exec clients tclsh8.6 tests/test_helper.tcl --host 10.77.0.70 --port 6379 --clients 1 ${words[*]}" \
-        >"$work/suite.log" 2>&1 3>&- &
-    local runs=$!
-    while sleep "$pause" && kill -0 "$runs" 2>/dev/null; do
-        to=$(other_isa "$from")
-        guest "$from" hrunc migrate box "root@$to"
-        from=$to moves=$((moves + 1))
+    # The whole suite would take hours on a server that is away for half of the time. Some of its tests allow the server less time
+    # than a move takes here: their units are run again, moves and all.
+    [ "${units[0]}" != all ] || { units=() pause=60 tries=4; }
+    : >"$work/suite.log"
+    until run_units "${units[@]}"; do
+        mapfile -t units < <(sed -n 's/^\[err\]: .* in tests\/\(.*\)\.tcl$/\1/p' "$work/units.log" | sort -u)
+        tries=$((tries - 1)) pause=5
+        if [ "$tries" = 0 ] || [ "${#units[@]}" = 0 ]; then tail -n 40 "$work/units.log" && return 1; fi
+        echo "again: ${units[*]}, for"
+        grep '^\[err\]' -A 1 "$work/units.log"
     done
-    wait "$runs" || { tail -n 40 "$work/suite.log" && return 1; }
     echo "$(grep -c '\[ok\]' "$work/suite.log") tests, $moves moves"
     [ "$(grep -c '\[ok\]' "$work/suite.log")" -gt 20 ]
     [ "$moves" -ge 1 ]
+}
+
+# run_units UNIT...: these, or all, while box moves back and forth.
+run_units() {
+    local words=() unit runs to status=0
+    for unit; do words+=(--single "$unit"); done
+    # Its clients are in the guest: it counts on it that of two connections the one that was made first is heard first.
+    shell x86-64 "cd /root/suite && TERM=dumb ip netns exec clients tclsh8.6 tests/test_helper.tcl --host 10.77.0.70 --port 6379 --clients 1 ${words[*]}" \
+        >"$work/units.log" 2>&1 3>&- &
+    runs=$!
+    while sleep "$pause" && kill -0 "$runs" 2>/dev/null; do
+        to=$(other_isa "$from")
+        guest "$from" hrunc migrate box "root@$to" || return 1
+        from=$to moves=$((moves + 1))
+    done
+    wait "$runs" || status=1
+    cat "$work/units.log" >>"$work/suite.log"
+    return "$status"
 }
 
 # /root/suite in the x86-64 guest: of Redis' source tree what its test suite needs, with the clients that the example has.
