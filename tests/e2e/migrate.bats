@@ -218,7 +218,7 @@ strike() {
     start_box --restart always hello:test /app/hello 100
     local phase before
     for phase in preparing dumping dumped; do
-        strike "$phase" KILL
+        strike "$phase" KILL 0.1
         before=$(logs x86-64 | wc -l)
         run guest x86-64 hrunc migrate --recover
         echo "$phase: $output"
