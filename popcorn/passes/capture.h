@@ -31,7 +31,7 @@ namespace hrunc::popcorn {
 struct CaptureOptions {
     bool verify = true;            // run LLVM's module verifier after each step
     bool loop_polls = true;        // false: only system calls are migration points
-    unsigned poll_interval = 4096; // iterations of an innermost loop without calls between two polls
+    unsigned poll_interval = 4096; // iterations of a loop between two polls, at most
 };
 
 struct CaptureFigures {

@@ -1,5 +1,6 @@
 /* jmp_buf has the 22 words of the larger ISA; here 8 are used. For both ISAs, of the words of the mask: 31 the
- * object that resume functions call setjmp into, 32 how often the thread's frames had been rebuilt, 33 whether there is a mask. */
+ * object that resume functions call setjmp into, 32 how often the thread's frames had been rebuilt, 33 whether there is
+ * a mask. */
 #include "function.h"
 
 #define TP_CANCEL %fs:48

@@ -204,7 +204,7 @@ more" ]'
     remove other
 }
 
-# strike PHASE SIGNAL: starts a migration, and strikes it when it has come that far.
+# strike PHASE SIGNAL [SECONDS]: starts a migration, and strikes it so long (0.3 s) after it has come that far.
 strike() {
     shell x86-64 "hrunc migrate box root@aarch64 >/tmp/struck 2>&1 </dev/null & pid=\$!
         until grep -qs '\"phase\": \"$1\"' /var/lib/hrunc/migrate/*/journal.json; do
