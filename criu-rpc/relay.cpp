@@ -101,7 +101,7 @@ Result<void> Relay::from_server() {
     status_.reset();
     if (!notification) answer(response);
     if (state_ == State::kEnding) return {};
-    if (notification && operation_ != 0) hooks_.notification(response.notify().script());
+    if (notification && operation_ != 0) hooks_.notification(response.notify());
 
     Result<void> sent = send(ends_.client, *datagram);
     if (!sent && peer_is_gone(sent.error())) return end_the_server();

@@ -32,9 +32,9 @@ class Hooks {
     virtual void after_restore(const Response &response) = 0;
     // criu has ended and there will be no answer.
     virtual void ended_without_answer() = 0;
-    // criu is at a point of a dump or restore that its client is told of next; `script` is its name, as in criu(8),
-    // --action-script.
-    virtual void notification(const std::string &script) = 0;
+    // criu is at a point of a dump or restore that its client is told of next. The point's name is the script's, as in
+    // criu(8), --action-script.
+    virtual void notification(const Notification &notification) = 0;
     virtual void version(const Version &version) = 0;
 };
 

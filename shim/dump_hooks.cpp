@@ -57,8 +57,8 @@ Result<void> DumpHooks::tell_of_the_park() const {
 
 // criu says this right after it has locked the network, before it looks at sockets (cr_dump_tasks() of CRIU's
 // criu/cr-dump.c).
-void DumpHooks::notification(const std::string &script) {
-    if (script != "query-ext-files" || !park_) return;
+void DumpHooks::notification(const criu_rpc::Notification &notification) {
+    if (notification.script() != "query-ext-files" || !park_) return;
     if (Result<void> set_free = park_->set_listeners_free(); !set_free)
         log(LogLevel::kWarning, set_free.error().text());
 }

@@ -18,7 +18,7 @@ class DumpHooks : public OperationHooks {
     Result<void> before_dump(criu_rpc::Options &options) override;
     void after_dump(const criu_rpc::Response &response) override;
     void ended_without_answer() override;
-    void notification(const std::string &script) override;
+    void notification(const criu_rpc::Notification &notification) override;
 
   private:
     Result<void> prepare(criu_rpc::Options &options);

@@ -23,7 +23,7 @@ class OperationHooks : public criu_rpc::Hooks {
     void after_dump(const criu_rpc::Response &) override {}
     void after_restore(const criu_rpc::Response &) override {}
     void ended_without_answer() override {}
-    void notification(const std::string &) override {}
+    void notification(const criu_rpc::Notification &) override {}
 
   protected:
     // Notes where criu will work and log, and sets what the configuration says of TCP connections. An error if criu is

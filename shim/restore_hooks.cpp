@@ -10,6 +10,7 @@
 #include "recode/recode.h"
 #include "shim/criu_log.h"
 #include "shim/log.h"
+#include "shim/network_lock.h"
 #include "shim/park.h"
 
 namespace hrunc::shim {
@@ -55,6 +56,7 @@ Result<void> RestoreHooks::before_restore(criu_rpc::Options &options, const std:
 
 Result<void> RestoreHooks::prepare(criu_rpc::Options &options, const std::function<bool()> &client_is_gone) {
     HRUNC_TRY(begin(options));
+    keeps_connections_ = options.tcp_established() && context().config.network_lock != NetworkLock::kSkip;
     HRUNC_TRY(note_cgroup());
     HRUNC_TRY(find_store(options, client_is_gone));
     HRUNC_ASSIGN(recode::Host host, recode::this_host());
@@ -116,8 +118,23 @@ Result<void> RestoreHooks::note_cgroup() {
     return run().note_cgroup(to_text(container_));
 }
 
+// Between the two the client (runc) has the engine attach the network, and criu locks it itself; the pid comes with the
+// first alone (restore_root_task() of CRIU's criu/cr-restore.c, send_criu_rpc_script() of its criu/cr-service.c).
+void RestoreHooks::notification(const criu_rpc::Notification &notification) {
+    if (notification.script() == "post-setup-namespaces") lock_.reset();
+    if (notification.script() != "setup-namespaces" || !keeps_connections_) return;
+    Result<Fd> locked = lock_network_of(notification.pid());
+    if (!locked) {
+        log(LogLevel::kWarning,
+            "clients that send before criu locks the network may be reset: " + locked.error().text());
+        return;
+    }
+    lock_ = std::move(locked).value();
+}
+
 void RestoreHooks::after_restore(const criu_rpc::Response &response) {
     criu_ends();
+    lock_.reset();
     run().remove_images();
     if (!response.success()) {
         report_failure(response);
@@ -131,6 +148,7 @@ void RestoreHooks::after_restore(const criu_rpc::Response &response) {
 
 void RestoreHooks::ended_without_answer() {
     criu_ends();
+    lock_.reset();
     // What criu had restored by then waits for it for ever. The cgroup itself is runc's to remove, while it lives.
     if (!container_.empty()) kill_all_in(container_, false);
     run().remove_images();

@@ -18,6 +18,7 @@ class RestoreHooks : public OperationHooks {
     Result<void> before_restore(criu_rpc::Options &options, const std::function<bool()> &client_is_gone) override;
     void after_restore(const criu_rpc::Response &response) override;
     void ended_without_answer() override;
+    void notification(const criu_rpc::Notification &notification) override;
 
   private:
     Result<void> prepare(criu_rpc::Options &options, const std::function<bool()> &client_is_gone);
@@ -29,6 +30,8 @@ class RestoreHooks : public OperationHooks {
     std::vector<Membership> container_; // the new container's cgroup, if nobody else was in it
     std::optional<Fd> store_;           // see oci/image_store.h
     Fd source_, recoded_;               // image directories
+    bool keeps_connections_ = false;
+    Fd lock_; // see shim/network_lock.h; while the engine attaches the network
 };
 
 } // namespace hrunc::shim

@@ -148,7 +148,7 @@ busy() {
         to=$(other_isa "$from")
         guest "$from" hrunc migrate box "root@$to"
         count=$(answered)
-        wait_for 60 "answers from $to" connected $((count + 100))
+        wait_for 60 "answers from $to" connected $((count + 100)) || { shell x86-64 'cat /root/connected' && return 1; }
     done
     shell x86-64 'touch /root/connected.stop'
     wait_for 60 "the blocked client's answer" shell x86-64 'grep -q "^blocked: pushed$" /root/connected'

@@ -20,7 +20,7 @@ class NoHooks : public Hooks {
     void after_restore(const Response &) override {}
     void ended_without_answer() override {}
     void version(const Version &) override {}
-    void notification(const std::string &) override {}
+    void notification(const Notification &) override {}
 };
 
 // What becomes criu: hands off and then answers one request with the pid of its socket's peer in cr_errno, and its own

@@ -47,7 +47,9 @@ class RecordingHooks : public Hooks {
         calls.push_back("version " + std::to_string(version.major_number()));
     }
 
-    void notification(const std::string &script) override { calls.push_back("notification " + script); }
+    void notification(const Notification &notification) override {
+        calls.push_back("notification " + notification.script());
+    }
 
     std::vector<std::string> calls;
     std::string refusal;
