@@ -7,6 +7,7 @@
 #include <linux/netlink.h>
 #include <sched.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <array>
 #include <cstdint>
@@ -101,6 +102,11 @@ class Batch {
 // A socket belongs to the network namespace that its maker is in.
 Result<Fd> socket_in(const Fd &space) {
     HRUNC_ASSIGN(Fd own, open_file("/proc/thread-self/ns/net", O_RDONLY));
+    struct stat theirs{}, ours{};
+    if (fstat(space.get(), &theirs) != 0 || fstat(own.get(), &ours) != 0)
+        return Error::system("look at a network namespace");
+    if (theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino)
+        return Error(ErrorCode::kRefused, "the container has no network of its own");
     if (setns(space.get(), CLONE_NEWNET) != 0) return Error::system("enter a network namespace");
     Fd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER));
     int error = errno;

@@ -14,7 +14,7 @@ namespace hrunc::shim {
 
 // From here on the network namespace of the process `task` delivers nothing that arrives, from loopback neither. That
 // lasts until the descriptor is closed, by whatever end this program comes to: the nf_tables table that does it belongs
-// to it. Needs CAP_NET_ADMIN over that namespace and Linux 5.12 with nf_tables.
+// to it. The caller's own namespace is refused. Needs CAP_NET_ADMIN over that namespace and Linux 5.12 with nf_tables.
 Result<Fd> lock_network_of(pid_t task);
 
 } // namespace hrunc::shim

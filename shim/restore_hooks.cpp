@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "oci/document.h"
 #include "oci/image_store.h"
 #include "oci/json.h"
@@ -24,6 +26,12 @@ std::string cgroup_of(const std::vector<Membership> &criu) {
     for (const Membership &membership : criu)
         if (membership.path != "/") return membership.path;
     return "";
+}
+
+// Not the host's, nor one that others are in already.
+bool has_its_own_network(const oci::Bundle &bundle) {
+    return std::ranges::any_of(bundle.namespaces,
+                               [](const oci::Namespace &one) { return one.type == "network" && one.path.empty(); });
 }
 
 // Runc's own stdio under the names that the images have for it, where runc had only oci::kDescriptorsToCome.
@@ -56,7 +64,10 @@ Result<void> RestoreHooks::before_restore(criu_rpc::Options &options, const std:
 
 Result<void> RestoreHooks::prepare(criu_rpc::Options &options, const std::function<bool()> &client_is_gone) {
     HRUNC_TRY(begin(options));
-    keeps_connections_ = options.tcp_established() && context().config.network_lock != NetworkLock::kSkip;
+    if (options.tcp_established() && context().config.network_lock != NetworkLock::kSkip) {
+        HRUNC_ASSIGN(oci::Bundle bundle, oci::read_bundle(context().bundle));
+        locks_network_ = has_its_own_network(bundle);
+    }
     HRUNC_TRY(note_cgroup());
     HRUNC_TRY(find_store(options, client_is_gone));
     HRUNC_ASSIGN(recode::Host host, recode::this_host());
@@ -122,7 +133,7 @@ Result<void> RestoreHooks::note_cgroup() {
 // first alone (restore_root_task() of CRIU's criu/cr-restore.c, send_criu_rpc_script() of its criu/cr-service.c).
 void RestoreHooks::notification(const criu_rpc::Notification &notification) {
     if (notification.script() == "post-setup-namespaces") lock_.reset();
-    if (notification.script() != "setup-namespaces" || !keeps_connections_) return;
+    if (notification.script() != "setup-namespaces" || !locks_network_) return;
     Result<Fd> locked = lock_network_of(notification.pid());
     if (!locked) {
         log(LogLevel::kWarning,

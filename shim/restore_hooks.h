@@ -30,7 +30,7 @@ class RestoreHooks : public OperationHooks {
     std::vector<Membership> container_; // the new container's cgroup, if nobody else was in it
     std::optional<Fd> store_;           // see oci/image_store.h
     Fd source_, recoded_;               // image directories
-    bool keeps_connections_ = false;
+    bool locks_network_ = false;
     Fd lock_; // see shim/network_lock.h; while the engine attaches the network
 };
 

@@ -121,6 +121,12 @@ TEST_F(NetworkLockTest, TheCallerStaysInItsOwnNetwork) {
     EXPECT_STREQ(before.data(), after.data());
 }
 
+TEST_F(NetworkLockTest, TheCallersOwnNetworkIsRefused) {
+    Result<Fd> lock = lock_network_of(getpid());
+    ASSERT_FALSE(lock);
+    EXPECT_EQ(lock.error().code(), ErrorCode::kRefused);
+}
+
 TEST_F(NetworkLockTest, AProcessThatIsGoneIsAnError) {
     kill(task_, SIGKILL);
     waitpid(task_, nullptr, 0);
