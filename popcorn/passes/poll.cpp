@@ -340,7 +340,7 @@ class LoopPolls {
             work.interval = 1;
             return work;
         }
-        std::uint64_t iterations = evolution_->getSmallConstantMaxTripCount(&loop);
+        std::uint64_t iterations = most_iterations(loop);
         if (iterations == 0 || iterations > kMostWork / once) {
             std::uint64_t most = work.stripped ? std::min(kOuterWork * once, kMostWork) : kStripWork;
             iterations = std::clamp<std::uint64_t>(most / once, 1, polls_.interval);
@@ -350,6 +350,18 @@ class LoopPolls {
         }
         work.instructions = once * iterations;
         return work;
+    }
+
+    // 0: unknown, or too many to count. From what the loop itself says, or what is known where it begins.
+    std::uint64_t most_iterations(const llvm::Loop &loop) const {
+        constexpr unsigned kCounted = 32; // bits
+        if (unsigned most = evolution_->getSmallConstantMaxTripCount(&loop)) return most;
+        const llvm::BasicBlock *latch = loop.getLoopLatch();
+        if (latch == nullptr) return 0;
+        const llvm::SCEV *backs = evolution_->getExitCount(&loop, latch);
+        if (llvm::isa<llvm::SCEVCouldNotCompute>(backs)) return 0;
+        llvm::APInt most = evolution_->getUnsignedRangeMax(evolution_->applyLoopGuards(backs, &loop));
+        return most.getActiveBits() <= kCounted ? most.getZExtValue() + 1 : 0;
     }
 
     // Nothing is known of the time that a call takes, and it may hold such loops, too. So either there is none, or the
