@@ -136,8 +136,9 @@ void RestoreHooks::notification(const criu_rpc::Notification &notification) {
     if (notification.script() != "setup-namespaces" || !locks_network_) return;
     Result<Fd> locked = lock_network_of(notification.pid());
     if (!locked) {
-        log(LogLevel::kWarning,
-            "clients that send before criu locks the network may be reset: " + locked.error().text());
+        log(LogLevel::kWarning, "clients that send before criu locks the network may be reset: process " +
+                                    std::to_string(notification.pid()) + ": " + locked.error().text() +
+                                    "; it takes Linux 5.12 or later, with nf_tables");
         return;
     }
     lock_ = std::move(locked).value();

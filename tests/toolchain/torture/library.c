@@ -34,8 +34,28 @@ static unsigned long check_memory(void) {
             }
     return h;
 }
+
+// Around 64 KB, from where on memcmp compares part by part.
+static void compare_long(void) {
+    static unsigned char a[140000], b[140000];
+    const int sizes[] = {65535, 65536, 65537, 65544, 131072, 131077};
+    const int places[] = {0, 65534, 65535, 65536, 65540, 131071, 131076};
+    for (int i = 0; i < 140000; i++) a[i] = b[i] = (unsigned char)(i * 13);
+    for (int i = 0; i < 6; i++) {
+        printf("%d:", sizes[i]);
+        for (int k = 0; k < 7; k++) {
+            b[places[k]] ^= 1;
+            int r = memcmp(a, b, (size_t)sizes[i]);
+            printf(" %d", (r > 0) - (r < 0));
+            b[places[k]] ^= 1;
+        }
+        printf(" %d\n", memcmp(a, b, (size_t)sizes[i]));
+    }
+}
+
 int main(void) {
     printf("%lx\n", check_memory());
+    compare_long();
     char name[] = "/tmp/.popcorn-XXXXXX";
     FILE *f = fdopen(mkstemp(name), "w+");
     for (int i = 0; i < 1000; i++) fprintf(f, "line %d\n", i);
