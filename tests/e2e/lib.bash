@@ -140,6 +140,11 @@ has_lines() {
     [ "$(logs "$1" | wc -l)" -ge "$2" ]
 }
 
+# Fails, and shows them, if there are lines in the input that the expression does not match.
+all_match() {
+    ! grep -vE "$1"
+}
+
 nothing_left() {
     [ -z "$(leftovers x86-64)" ] && [ -z "$(leftovers aarch64)" ]
 }

@@ -8,13 +8,14 @@ setup_file() {
     e2e_up
     local isa name cc programs=$work/portable
     rm -rf "$programs"
-    mkdir -p "$programs/torture" "$programs/root/app/torture"
+    mkdir -p "$programs/torture" "$programs/root/app/torture" "$programs/root/bin" "$programs/root/tmp"
+    chmod 1777 "$programs/root/tmp"
     cc=$root/build/toolchain/root/bin/popcorn-cc
-    for name in threads again zombies; do
+    for name in threads again zombies sh; do
         "$cc" -O2 -pthread -o "$programs/$name" "$root/tests/programs/portable/$name.c"
     done
     for name in "${torture[@]}"; do
-        "$cc" -DPOPCORN -std=gnu11 -O2 -w -pthread -o "$programs/torture/$name" "$root/tests/toolchain/torture/$name.c" -lm
+        "$cc" -std=gnu11 -O2 -w -pthread -o "$programs/torture/$name" "$root/tests/toolchain/torture/$name.c" -lm
         "$programs/torture/$name" >"$programs/root/app/torture/$name.txt"
     done
     for isa in x86-64 aarch64; do
@@ -22,7 +23,9 @@ setup_file() {
             cp "$programs/${name}_x86-64" "$programs/${name}_aarch64" "$programs/root/app/$(dirname "$name")"
             cp "$programs/${name}_$isa" "$programs/root/app/$name"
         done
-        tar -C "$programs/root" --owner=0 --group=0 -cf "$programs/$isa.tar" app
+        cp "$programs"/sh_* "$programs/root/bin"
+        cp "$programs/sh_$isa" "$programs/root/bin/sh"
+        tar -C "$programs/root" --owner=0 --group=0 -cf "$programs/$isa.tar" app bin tmp
         "$rig" put "$isa" "$programs/$isa.tar" /programs/portable.tar
         guest "$isa" docker import /programs/portable.tar portable:test
     done
@@ -46,7 +49,7 @@ run_threads() {
 # Every line of both hosts once, in order, each saying that all is as it was.
 unbroken() {
     { logs x86-64; logs aarch64; } | sort -t ' ' -k 2 -n >"$work/lines"
-    ! grep -v ' ok$' "$work/lines"
+    all_match ' ok$' <"$work/lines"
     cut -d ' ' -f 2 "$work/lines" | diff - <(seq 0 $(($(wc -l <"$work/lines") - 1)))
 }
 
@@ -80,7 +83,7 @@ unbroken() {
     wait_for 60 "lines on aarch64" has_lines aarch64 3
     # Both go on from the same line.
     [ "$(logs x86-64 | sed -n "$((before + 1))p")" = "$(logs aarch64 | head -n 1)" ]
-    ! { logs x86-64; logs aarch64; } | grep -v ' ok$'
+    { logs x86-64; logs aarch64; } | all_match ' ok$'
     nothing_left
 }
 
@@ -148,7 +151,7 @@ unbroken() {
     done
     lines=$(logs "$here" | wc -l)
     wait_for 120 "runs after the last move" has_lines "$here" $((lines + ${#torture[@]}))
-    { logs x86-64; logs aarch64; } >"$work/runs"
-    ! grep -v ': status 0, ok$' "$work/runs"
+    for isa in x86-64 aarch64; do guest "$isa" docker logs box 2>&1; done >"$work/runs"
+    all_match ': status 0, ok$' <"$work/runs"
     nothing_left
 }
