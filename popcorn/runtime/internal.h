@@ -80,10 +80,10 @@ _Noreturn void popcorn_rebuild(struct thread *thread);
 int popcorn_point(const struct popcorn_registers *from, uint64_t resume, const uint64_t *words, unsigned count);
 void popcorn_rebuilt(void); /* all frames stand again */
 
-/* clock.c. `time` is a struct timespec; returns -errno. After the other one, where the kernel's functions lie is found
- * out anew. */
+/* clock.c. `time` is a struct timespec; returns -errno. */
 long __popcorn_clock_gettime(int clock, void *time);
-void popcorn_forget_clock(void);
+void __popcorn_without_vdso(void); /* at the start of a process that has been told of no vdso: by valgrind, for one */
+void popcorn_forget_clock(void);   /* where the kernel's functions lie is found out anew */
 
 /* signals.c */
 void popcorn_on_signal(int number, void *information, void *context);

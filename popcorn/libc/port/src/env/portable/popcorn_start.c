@@ -17,6 +17,7 @@
 
 extern int main();
 int __libc_start_main(int (*)(), int, char **, void (*)(), void (*)(), void (*)());
+void __popcorn_without_vdso(void); /* in popcorn/runtime */
 _Noreturn void __popcorn_start_process(void (*)(long *), long *, void *const[2], size_t);
 
 hidden struct popcorn_stacks __popcorn_main_stacks;
@@ -109,7 +110,9 @@ static long *copy_block(long *sp) {
         if (i == sp[0]) environment = at;
     }
     show_texts(arguments, environment, at);
+    int vdso = 0;
     for (size_t i = auxv; i < words; i += 2) {
+        vdso |= sp[i] == AT_SYSINFO_EHDR;
         block[i] = sp[i];
         block[i + 1] = is_text(sp[i]) ? (long)copy_text((char *)sp[i + 1], &at) : sp[i + 1];
         if (sp[i] == AT_RANDOM) {
@@ -118,6 +121,7 @@ static long *copy_block(long *sp) {
             at += 16;
         }
     }
+    if (!vdso) __popcorn_without_vdso();
     return block;
 }
 
