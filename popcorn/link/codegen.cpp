@@ -6,6 +6,8 @@
 #include <llvm/CodeGen/Passes.h>
 #include <llvm/CodeGen/TargetPassConfig.h>
 #include <llvm/IR/DataLayout.h>
+#include <llvm/IR/DiagnosticInfo.h>
+#include <llvm/IR/DiagnosticPrinter.h>
 #include <llvm/IR/LLVMContext.h>
 #include <llvm/IR/LegacyPassManager.h>
 #include <llvm/MC/TargetRegistry.h>
@@ -15,6 +17,7 @@
 #include <llvm/Support/raw_ostream.h>
 #include <llvm/Target/TargetOptions.h>
 
+#include "popcorn/link/live_through.h"
 #include "popcorn/passes/capture.h"
 
 namespace hrunc::link {
@@ -30,10 +33,13 @@ class CheckCalls : public llvm::MachineFunctionPass {
     bool runOnMachineFunction(llvm::MachineFunction &function) override {
         if (!function.getFunction().hasFnAttribute(popcorn::kSitesAttribute)) return false;
         for (const llvm::MachineBasicBlock &block : function)
-            for (const llvm::MachineInstr &instruction : block)
-                if (instruction.isCall() && !instruction.isReturn() &&
-                    instruction.getOpcode() != llvm::TargetOpcode::STATEPOINT)
+            for (const llvm::MachineInstr &instruction : block) {
+                if (instruction.getOpcode() == llvm::TargetOpcode::STATEPOINT) {
+                    if (has_lost_value(instruction)) problem_ = function.getName().str() + ": a recorded value is lost";
+                } else if (instruction.isCall() && !instruction.isReturn()) {
                     check(function, instruction);
+                }
+            }
         return false;
     }
 
@@ -49,6 +55,15 @@ class CheckCalls : public llvm::MachineFunctionPass {
     std::string &problem_;
 };
 
+// The first, in the string that `text` is. Without this, the process would end.
+void keep_error(const llvm::DiagnosticInfo *info, void *text) {
+    std::string &problem = *static_cast<std::string *>(text);
+    if (info->getSeverity() != llvm::DS_Error || !problem.empty()) return;
+    llvm::raw_string_ostream stream(problem);
+    llvm::DiagnosticPrinterRawOStream printer(stream);
+    info->print(printer);
+}
+
 } // namespace
 
 void start_code_generators() {
@@ -61,12 +76,14 @@ void start_code_generators() {
     LLVMInitializeAArch64TargetMC();
     LLVMInitializeAArch64AsmPrinter();
     // With the first two aarch64 would make jump tables of its own, and one variable out of several. The third lets
-    // recorded values stay in registers, the fourth keeps the stack pointer in place during calls. Without the last one
-    // aarch64 would make functions that x86-64 does not have.
+    // recorded values stay in registers; without the fourth, what is cheap to compute would be put in registers again
+    // for each record, and registers run out. The fifth keeps the stack pointer in place during calls. Without the last
+    // one aarch64 would make functions that x86-64 does not have.
     const char *options[] = {"popcorn-ld",
                              "-aarch64-enable-atomic-cfg-tidy=false",
                              "-aarch64-enable-global-merge=false",
                              "-use-registers-for-deopt-values",
+                             "-restrict-statepoint-remat",
                              "-no-x86-call-frame-opt",
                              "-enable-machine-outliner=never"};
     llvm::cl::ParseCommandLineOptions(static_cast<int>(std::size(options)), options);
@@ -93,12 +110,14 @@ Result<void> generate(llvm::StringRef bitcode, llvm::TargetMachine &machine, con
     llvm::LLVMContext context;
     auto parsed = llvm::parseBitcodeFile({bitcode, "program"}, context);
     if (!parsed) return Error(ErrorCode::kInternal, "the module: " + llvm::toString(parsed.takeError()));
+    std::string problem;
+    context.setDiagnosticHandlerCallBack(keep_error, &problem);
     llvm::Module &module = **parsed;
     module.setTargetTriple(machine.getTargetTriple().str());
     module.setDataLayout(machine.createDataLayout());
-    std::error_code problem;
-    llvm::raw_fd_ostream stream(path, problem);
-    if (problem) return Error::system("\"" + path + "\"", problem.value());
+    std::error_code code;
+    llvm::raw_fd_ostream stream(path, code);
+    if (code) return Error::system("\"" + path + "\"", code.value());
     llvm::legacy::PassManager passes;
     // As addPassesToEmitFile() does it, with a check of the functions that are about to be written.
     auto &generator = static_cast<llvm::LLVMTargetMachine &>(machine);
@@ -106,17 +125,17 @@ Result<void> generate(llvm::StringRef bitcode, llvm::TargetMachine &machine, con
     llvm::TargetPassConfig *config = generator.createPassConfig(passes);
     passes.add(config);
     passes.add(functions);
-    std::string unsited;
+    if (generator.getOptLevel() != llvm::CodeGenOptLevel::None) record_without_use(*config);
     if (config->addISelPasses()) return Error(ErrorCode::kInternal, machine.getTargetTriple().str() + ": no code");
     config->addMachinePasses();
     config->setInitialized();
-    passes.add(new CheckCalls(unsited));
+    passes.add(new CheckCalls(problem));
     if (generator.addAsmPrinter(passes, stream, nullptr, llvm::CodeGenFileType::ObjectFile,
                                 functions->getMMI().getContext()))
         return Error(ErrorCode::kInternal, machine.getTargetTriple().str() + ": writes no objects");
     passes.add(llvm::createFreeMachineFunctionPass());
     passes.run(module);
-    if (!unsited.empty()) return Error(ErrorCode::kInternal, unsited);
+    if (!problem.empty()) return Error(ErrorCode::kInternal, machine.getTargetTriple().str() + ": " + problem);
     stream.close();
     if (stream.has_error()) return Error::system("\"" + path + "\"", stream.error().value());
     return {};

@@ -2,6 +2,7 @@
 
 #include <llvm/ADT/SetVector.h>
 #include <llvm/IR/IRBuilder.h>
+#include <llvm/Transforms/Utils/Local.h>
 
 namespace hrunc::popcorn {
 namespace {
@@ -107,17 +108,81 @@ llvm::Instruction *place_after(llvm::Value *value, llvm::Function &function) {
     return &*at;
 }
 
+// Choices between small integers, made choices between their pieces, which are their zero extensions.
+class Widened {
+  public:
+    explicit Widened(const llvm::DataLayout &layout) : layout_(layout) {}
+
+    // The choice between pieces, where the value is one between small integers; null: it is none.
+    llvm::Value *choice(llvm::Value *value) {
+        auto *phi = llvm::dyn_cast<llvm::PHINode>(value);
+        if (phi == nullptr || !phi->getType()->isIntegerTy() || layout_.getTypeSizeInBits(phi->getType()) > 64)
+            return nullptr;
+        llvm::Type *type = Builder(phi).getIntNTy(phi->getType()->getIntegerBitWidth() <= 32 ? 32 : 64);
+        auto *wide = llvm::PHINode::Create(type, phi->getNumIncomingValues(), "", phi->getIterator());
+        llvm::DenseMap<llvm::BasicBlock *, llvm::Value *> at_ends;
+        for (unsigned i = 0; i < phi->getNumIncomingValues(); i++) {
+            llvm::Value *&piece = at_ends[phi->getIncomingBlock(i)];
+            if (piece == nullptr) piece = phi->getIncomingValue(i) == phi ? wide : extended(*phi, i, type);
+            wide->addIncoming(piece, phi->getIncomingBlock(i));
+        }
+        pieces_.insert(wide);
+        return wide;
+    }
+
+    // Whether the user extends the small integer: then it is replaced by the piece, extended.
+    bool replaces(llvm::Instruction *user, llvm::Value *piece) {
+        auto *extension = llvm::dyn_cast<llvm::ZExtInst>(user);
+        if (extension == nullptr || !pieces_.contains(piece) || !is_plain(extension->getType(), layout_) ||
+            extension->getType()->getIntegerBitWidth() < piece->getType()->getIntegerBitWidth())
+            return false;
+        extension->replaceAllUsesWith(Builder(extension).CreateZExt(piece, extension->getType()));
+        extension->eraseFromParent();
+        return true;
+    }
+
+  private:
+    llvm::Value *extended(llvm::PHINode &phi, unsigned index, llvm::Type *type) {
+        llvm::Value *value = phi.getIncomingValue(index);
+        auto *part = llvm::dyn_cast<llvm::TruncInst>(value);
+        if (part != nullptr && part->getOperand(0)->getType() == type && pieces_.contains(part->getOperand(0)))
+            return part->getOperand(0);
+        return Builder(phi.getIncomingBlock(index)->getTerminator()).CreateZExt(value, type);
+    }
+
+    const llvm::DataLayout &layout_;
+    llvm::DenseSet<llvm::Value *> pieces_;
+};
+
+// What debuggers know of it, they know of the piece.
+void remove(llvm::PHINode &phi, llvm::Value &piece) {
+    auto *part = new llvm::TruncInst(&piece, phi.getType(), "", phi.getParent()->getFirstInsertionPt());
+    phi.replaceAllUsesWith(part);
+    phi.eraseFromParent();
+    llvm::salvageDebugInfo(*part);
+    if (part->use_empty()) part->eraseFromParent();
+}
+
 // Where the value is used it is put together again from its pieces; so only those are live in between.
-void take_apart(llvm::Value *value, llvm::Function &function) {
+void take_apart(llvm::Value *value, llvm::Function &function, Widened &widened) {
     const llvm::DataLayout &layout = function.getParent()->getDataLayout();
-    llvm::SmallVector<llvm::Use *, 8> uses;
-    for (llvm::Use &use : value->uses()) uses.push_back(&use);
-    Builder build(place_after(value, function));
     Pieces pieces;
-    encode(build, value, layout, pieces);
+    llvm::SmallVector<llvm::Use *, 8> uses;
+    llvm::Value *choice = widened.choice(value);
+    if (choice != nullptr) {
+        pieces.push_back(choice);
+        for (llvm::Use &use : value->uses())
+            if (use.getUser() != value) uses.push_back(&use);
+    } else {
+        for (llvm::Use &use : value->uses()) uses.push_back(&use);
+        Builder build(place_after(value, function));
+        encode(build, value, layout, pieces);
+    }
+    Builder build(function.getContext());
     llvm::DenseMap<llvm::BasicBlock *, llvm::Value *> at_ends;
     for (llvm::Use *use : uses) {
         auto *user = llvm::cast<llvm::Instruction>(use->getUser());
+        if (widened.replaces(user, pieces.front())) continue;
         llvm::ArrayRef<llvm::Value *> left = pieces;
         if (auto *phi = llvm::dyn_cast<llvm::PHINode>(user)) {
             llvm::BasicBlock *from = phi->getIncomingBlock(*use);
@@ -130,12 +195,14 @@ void take_apart(llvm::Value *value, llvm::Function &function) {
         build.SetInsertPoint(user);
         use->set(decode(build, value->getType(), layout, left));
     }
+    if (choice != nullptr) remove(llvm::cast<llvm::PHINode>(*value), *choice);
 }
 
 } // namespace
 
 void normalise_values(llvm::Function &function, const llvm::SmallVectorImpl<llvm::CallInst *> &calls) {
     const llvm::DataLayout &layout = function.getParent()->getDataLayout();
+    Widened widened(layout);
     for (;;) {
         llvm::SetVector<llvm::Value *> unfit;
         auto live = live_across(function, calls);
@@ -146,7 +213,7 @@ void normalise_values(llvm::Function &function, const llvm::SmallVectorImpl<llvm
                 if (!is_plain(value->getType(), layout)) unfit.insert(value);
         }
         if (unfit.empty()) return;
-        for (llvm::Value *value : unfit) take_apart(value, function);
+        for (llvm::Value *value : unfit) take_apart(value, function, widened);
     }
 }
 

@@ -363,6 +363,7 @@ FunctionSites attach_bundles(llvm::Function &function, std::uint32_t number, con
     }
     strip_attributes(function, static_cast<unsigned>(function.arg_size()));
     function.setUWTableKind(llvm::UWTableKind::Sync);
+    simplify_values(function, calls);
     normalise_values(function, calls);
     auto live = live_across(function, calls);
     for (std::size_t i = 0; i < calls.size(); i++) {

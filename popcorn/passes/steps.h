@@ -71,6 +71,13 @@ std::vector<std::vector<llvm::Value *>> live_across(llvm::Function &function,
 bool is_stack_save(const llvm::Value *value);
 bool is_static_alloca(const llvm::Value *value);
 
+// --- simplify.cpp
+
+// What code generators do, too, but not to what these calls record: a choice between one value and itself is that
+// value, and addresses at a constant distance from another are computed where they are used, each time, so that the
+// other is recorded in place of all of them.
+void simplify_values(llvm::Function &function, const llvm::SmallVectorImpl<llvm::CallInst *> &calls);
+
 // --- sites.cpp, normalise.cpp: bundles.
 
 // One site of a function, as its bundle and its frame record have it.
