@@ -21,61 +21,42 @@ using llvm::MachineOperand;
 using llvm::Register;
 using llvm::StackMaps;
 
-// What stands in a site in place of a value, as a constant: its virtual register, and the part of it.
-struct Placeholder {
-    Register reg;
-    unsigned part; // a sub-register's index, 0: all
+// What stands in a site in place of a value: an operand of a kind that no code generator makes here, which holds the
+// virtual register's index and the part of it, a sub-register's index or 0.
+MachineOperand placeholder(const MachineOperand &value) {
+    return MachineOperand::CreateTargetIndex(Register::virtReg2Index(value.getReg()), value.getSubReg());
+}
 
-    static constexpr unsigned kTagShift = 48, kPartShift = 32;
-    static constexpr std::uint64_t kTag = 0xa5c3, kMostParts = 1U << (kTagShift - kPartShift);
-
-    std::int64_t encode() const {
-        return static_cast<std::int64_t>(kTag << kTagShift | std::uint64_t{part} << kPartShift |
-                                         Register::virtReg2Index(reg));
-    }
-    static bool is(std::int64_t constant) { return static_cast<std::uint64_t>(constant) >> kTagShift == kTag; }
-    static Placeholder decode(std::int64_t constant) {
-        auto bits = static_cast<std::uint64_t>(constant);
-        return {Register::index2VirtReg(static_cast<unsigned>(bits)),
-                static_cast<unsigned>(bits >> kPartShift) % static_cast<unsigned>(kMostParts)};
-    }
-};
-
-// Calls `visit` with the index of the first operand of each recorded value.
-void for_each_recorded(const MachineInstr &site, const std::function<void(unsigned)> &visit) {
+// Calls `visit` with the operand of each recorded value, or its first.
+void for_each_recorded(const MachineInstr &site, const std::function<void(const MachineOperand &)> &visit) {
     const llvm::StatepointOpers operands(&site);
     unsigned at = operands.getNumDeoptArgsIdx() + 1;
     for (std::uint64_t i = 0; i < operands.getNumDeoptArgs(); i++, at = StackMaps::getNextMetaArgIdx(&site, at))
-        visit(at);
-}
-
-bool is_placeholder(const MachineInstr &site, unsigned at) {
-    const MachineOperand &kind = site.getOperand(at);
-    return kind.isImm() && kind.getImm() == StackMaps::ConstantOp && site.getOperand(at + 1).isImm() &&
-           Placeholder::is(site.getOperand(at + 1).getImm());
+        visit(site.getOperand(at));
 }
 
 bool is_site(const MachineInstr &instruction) {
     return instruction.getOpcode() == llvm::TargetOpcode::STATEPOINT;
 }
 
-// A site whose recorded values are others. `replace` adds operands in place of those that begin at the index, and
-// returns how many these are; 0: they stay.
+// Makes the site one whose operands are others: where `replace` adds any to the builder, it returns true.
 void rewrite(MachineInstr &site, llvm::LiveIntervals &intervals,
-             const std::function<unsigned(unsigned, llvm::MachineInstrBuilder &)> &replace) {
+             const std::function<bool(const MachineOperand &, llvm::MachineInstrBuilder &)> &replace) {
     llvm::MachineFunction &function = *site.getMF();
     llvm::MachineInstrBuilder copy(
         function, function.CreateMachineInstr(site.getDesc(), site.getDebugLoc(), /*NoImplicit=*/true));
     site.getParent()->insert(site.getIterator(), copy);
     copy->setFlags(site.getFlags());
     copy.cloneMemRefs(site);
-    for (unsigned at = 0; at < site.getNumOperands();)
-        if (const unsigned replaced = replace(at, copy); replaced != 0)
-            at += replaced;
-        else
-            copy.add(site.getOperand(at++));
+    const unsigned number = site.peekDebugInstrNum();
+    for (const MachineOperand &operand : site.operands()) {
+        if (replace(operand, copy)) continue;
+        if (number != 0 && operand.isReg() && operand.isDef())
+            function.makeDebugValueSubstitution({number, site.getOperandNo(&operand)},
+                                                {copy->getDebugInstrNum(), copy->getNumOperands()});
+        copy.add(operand);
+    }
     intervals.ReplaceMachineInstrInMaps(site, *copy);
-    if (site.shouldUpdateCallSiteInfo()) function.moveCallSiteInfo(&site, copy);
     site.eraseFromParent();
 }
 
@@ -99,23 +80,19 @@ class TakeOff : public llvm::MachineFunctionPass {
         for (llvm::MachineBasicBlock &block : function)
             for (MachineInstr &instruction : block)
                 if (is_site(instruction)) sites.push_back(&instruction);
-        if (sites.empty() || !llvm::all_of(sites, [&](const MachineInstr *site) { return collect(*site); }))
-            return false;
+        for (const MachineInstr *site : sites)
+            for_each_recorded(*site, [&](const MachineOperand &value) {
+                if (may_be_taken(value)) recorded_[value.getReg()];
+            });
         for (auto &[reg, range] : recorded_) range = real_range(reg);
         for (MachineInstr *site : sites) take_off(*site);
-        return true;
+        return !recorded_.empty();
     }
 
   private:
-    // False: a constant of the program looks like one of ours.
-    bool collect(const MachineInstr &site) {
-        bool fine = true;
-        for_each_recorded(site, [&](unsigned at) {
-            const MachineOperand &operand = site.getOperand(at);
-            if (operand.isReg() && operand.getReg().isVirtual()) recorded_[operand.getReg()];
-            if (is_placeholder(site, at)) fine = false;
-        });
-        return fine;
+    bool may_be_taken(const MachineOperand &value) const {
+        return value.isReg() && value.getReg().isVirtual() && !value.isUndef() && !value.isTied() &&
+               !intervals_->getInterval(value.getReg()).hasSubRanges();
     }
 
     static bool is_recorded(const MachineInstr &site, const MachineOperand &operand) {
@@ -154,21 +131,16 @@ class TakeOff : public llvm::MachineFunctionPass {
     }
 
     void take_off(MachineInstr &site) {
-        llvm::SmallDenseSet<unsigned> taken;
+        llvm::SmallPtrSet<const MachineOperand *, 16> taken;
         const llvm::SlotIndex here = intervals_->getInstructionIndex(site);
-        for_each_recorded(site, [&](unsigned at) {
-            const MachineOperand &operand = site.getOperand(at);
-            if (!operand.isReg() || !operand.getReg().isVirtual() || operand.isUndef() || operand.isTied() ||
-                operand.getSubReg() >= Placeholder::kMostParts)
-                return;
-            if (lives_through(operand.getReg(), here)) taken.insert(at);
+        for_each_recorded(site, [&](const MachineOperand &value) {
+            if (may_be_taken(value) && lives_through(value.getReg(), here)) taken.insert(&value);
         });
         if (taken.empty()) return;
-        rewrite(site, *intervals_, [&](unsigned at, llvm::MachineInstrBuilder &copy) {
-            if (!taken.contains(at)) return 0U;
-            const MachineOperand &operand = site.getOperand(at);
-            copy.addImm(StackMaps::ConstantOp).addImm(Placeholder{operand.getReg(), operand.getSubReg()}.encode());
-            return 1U;
+        rewrite(site, *intervals_, [&](const MachineOperand &operand, llvm::MachineInstrBuilder &copy) {
+            if (!taken.contains(&operand)) return false;
+            copy.add(placeholder(operand));
+            return true;
         });
     }
 
@@ -198,57 +170,57 @@ class PutBack : public llvm::MachineFunctionPass {
         if (sites.empty()) return false;
         intervals_ = &getAnalysis<llvm::LiveIntervalsWrapperPass>().getLIS();
         map_ = &getAnalysis<llvm::VirtRegMap>();
-        if (!find_parts(function)) return false;
+        if (!find_pieces(function)) return false;
         for (MachineInstr *site : sites) put_back(*site);
         return true;
     }
 
   private:
     // False: not all registers are allocated yet. x86-64 allocates those of one kind before all others.
-    bool find_parts(const llvm::MachineFunction &function) {
+    bool find_pieces(const llvm::MachineFunction &function) {
         const llvm::MachineRegisterInfo &registers = function.getRegInfo();
-        parts_.clear();
+        pieces_.clear();
         for (unsigned i = 0; i < registers.getNumVirtRegs(); i++) {
             const Register reg = Register::index2VirtReg(i);
             if (!intervals_->hasInterval(reg) || intervals_->getInterval(reg).empty() || registers.reg_nodbg_empty(reg))
                 continue;
             if (!map_->hasPhys(reg)) return false;
-            parts_[map_->getOriginal(reg)].push_back(reg);
+            pieces_[map_->getOriginal(reg)].push_back(reg);
         }
         return true;
     }
 
     void put_back(MachineInstr &site) {
         const llvm::SlotIndex here = intervals_->getInstructionIndex(site);
-        rewrite(site, *intervals_, [&](unsigned at, llvm::MachineInstrBuilder &copy) {
-            // No other operands look like it: sites without one are not rewritten.
-            if (at + 1 >= site.getNumOperands() || !is_placeholder(site, at)) return 0U;
-            const Placeholder value = Placeholder::decode(site.getOperand(at + 1).getImm());
-            if (const Register reg = part_at(value.reg, here); reg.isValid())
-                copy.addReg(reg, 0, value.part);
-            else if (!add_slot(copy, value))
-                return 0U;
-            return 2U;
+        rewrite(site, *intervals_, [&](const MachineOperand &operand, llvm::MachineInstrBuilder &copy) {
+            if (!operand.isTargetIndex()) return false;
+            const Register value = Register::index2VirtReg(static_cast<unsigned>(operand.getIndex()));
+            const auto part = static_cast<unsigned>(operand.getOffset());
+            if (const Register reg = piece_at(value, here); reg.isValid()) {
+                copy.addReg(reg, 0, part);
+                return true;
+            }
+            return add_slot(copy, value, part);
         });
     }
 
     // The virtual register of which the allocator has made several, or that one of these that is live during the call.
-    Register part_at(Register reg, llvm::SlotIndex here) const {
-        for (const Register part : parts_.lookup(reg)) {
-            const llvm::LiveQueryResult live = intervals_->getInterval(part).Query(here);
-            if (live.valueIn() != nullptr && live.valueIn() == live.valueOut()) return part;
+    Register piece_at(Register reg, llvm::SlotIndex here) const {
+        for (const Register piece : pieces_.lookup(reg)) {
+            const llvm::LiveQueryResult live = intervals_->getInterval(piece).Query(here);
+            if (live.valueIn() != nullptr && live.valueIn() == live.valueOut()) return piece;
         }
         return {};
     }
 
     // As LLVM does it with what it spills.
-    bool add_slot(llvm::MachineInstrBuilder &copy, const Placeholder &value) const {
+    bool add_slot(llvm::MachineInstrBuilder &copy, Register value, unsigned part) const {
         llvm::MachineFunction &function = *copy->getMF();
-        const int slot = map_->getStackSlot(value.reg);
+        const int slot = map_->getStackSlot(value);
         unsigned size = 0, offset = 0;
         if (slot == llvm::VirtRegMap::NO_STACK_SLOT ||
-            !function.getSubtarget().getInstrInfo()->getStackSlotRange(function.getRegInfo().getRegClass(value.reg),
-                                                                       value.part, size, offset, function))
+            !function.getSubtarget().getInstrInfo()->getStackSlotRange(function.getRegInfo().getRegClass(value), part,
+                                                                       size, offset, function))
             return false;
         copy.addImm(StackMaps::IndirectMemRefOp).addImm(size).addFrameIndex(slot).addImm(offset);
         const llvm::MachineFrameInfo &frame = function.getFrameInfo();
@@ -260,7 +232,7 @@ class PutBack : public llvm::MachineFunctionPass {
 
     llvm::LiveIntervals *intervals_ = nullptr;
     const llvm::VirtRegMap *map_ = nullptr;
-    llvm::DenseMap<Register, llvm::SmallVector<Register, 2>> parts_;
+    llvm::DenseMap<Register, llvm::SmallVector<Register, 2>> pieces_;
 };
 
 // Passes that are inserted behind one that runs twice are made from these.
@@ -276,7 +248,7 @@ void record_without_use(llvm::TargetPassConfig &config) {
 
 bool has_lost_value(const MachineInstr &instruction) {
     bool lost = false;
-    for_each_recorded(instruction, [&](unsigned at) { lost = lost || is_placeholder(instruction, at); });
+    for_each_recorded(instruction, [&](const MachineOperand &value) { lost = lost || value.isTargetIndex(); });
     return lost;
 }
 

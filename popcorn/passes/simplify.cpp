@@ -8,11 +8,13 @@ namespace {
 
 using Addresses = llvm::DenseSet<llvm::Instruction *>;
 
-// A constant away from its base, so that code generators make it a part of the instruction that uses it.
+// A constant away from its base, so that code generators make it a part of the instruction that uses it. One that is
+// only what another value may be, as the next address in a loop is, has no such instruction.
 bool is_offset(const llvm::Value *value) {
     const auto *address = llvm::dyn_cast<llvm::GetElementPtrInst>(value);
     return address != nullptr && address->hasAllConstantIndices() && !address->getType()->isVectorTy() &&
-           !llvm::isa<llvm::Constant>(address->getPointerOperand());
+           !llvm::isa<llvm::Constant>(address->getPointerOperand()) &&
+           !llvm::all_of(address->users(), [](const llvm::User *user) { return llvm::isa<llvm::PHINode>(user); });
 }
 
 Addresses recorded_offsets(llvm::Function &function, const llvm::SmallVectorImpl<llvm::CallInst *> &calls) {
