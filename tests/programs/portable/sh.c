@@ -1,4 +1,5 @@
-/* The shell of images that have no other: all that the programs in them ask of one. sh -c "exit STATUS", sh -c "echo WORDS". */
+/* The shell of images that have no other: all that the programs in them ask of one. sh -c "exit STATUS", sh -c "echo
+ * WORDS". */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
