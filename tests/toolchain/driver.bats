@@ -293,6 +293,28 @@ runtime_with() {
     [ "${lines[0]}" = "popcorn-ld: after linking: Instruction does not dominate all uses!" ]
 }
 
+@test "clocks are read by system calls only where the process has been told of no vdso, as under valgrind" {
+    printf '#include <time.h>\nint main(void) { return time(0) < 1; }\n' >clock.c
+    "$bin/popcorn-cc" clock.c -o app
+    cat >auxv <<'GDB'
+starti
+set $word = (long *) $sp + *(long *) $sp + 2
+while *$word != 0
+  set $word = $word + 1
+end
+set $word = $word + 1
+while *$word != 33
+  set $word = $word + 2
+end
+GDB
+    { cat auxv && printf 'catch syscall clock_gettime\ncontinue\n'; } >told
+    { cat auxv && printf 'set *$word = 1\ncatch syscall clock_gettime\ncontinue\nkill\n'; } >hidden
+    run timeout 60 gdb-multiarch -nx -batch -x told ./app </dev/null
+    [[ $output == *"exited normally"* && $output != *"call to syscall"* ]]
+    run timeout 60 gdb-multiarch -nx -batch -x hidden ./app </dev/null
+    [[ $output == *"call to syscall clock_gettime"* ]]
+}
+
 # debug PROGRAM GDB-ARGUMENT...: stops at the marked line of debug.c, says where it is and what its variables hold.
 debug() {
     local line
