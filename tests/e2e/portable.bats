@@ -1,7 +1,7 @@
 # Programs built by popcorn-cc, of several threads, move between the two guests, and go on where they were dumped.
 
 # Of tests/toolchain/torture.
-torture=(allocation control interrupts jumps library numbers sharing stacks system threads values variadic)
+torture=(allocation control interrupts jumps library loops numbers sharing stacks system tails threads values variadic)
 
 setup_file() {
     load lib.bash
@@ -14,6 +14,7 @@ setup_file() {
     for name in threads again zombies sh; do
         "$cc" -O2 -pthread -o "$programs/$name" "$root/tests/programs/portable/$name.c"
     done
+    # Without POPCORN they do not park themselves: here hrunc does.
     for name in "${torture[@]}"; do
         "$cc" -std=gnu11 -O2 -w -pthread -o "$programs/torture/$name" "$root/tests/toolchain/torture/$name.c" -lm
         "$programs/torture/$name" >"$programs/root/app/torture/$name.txt"
