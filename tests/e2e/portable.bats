@@ -1,23 +1,21 @@
 # Programs built by popcorn-cc, of several threads, move between the two guests, and go on where they were dumped.
 
-# Of tests/toolchain/torture.
-torture=(allocation control interrupts jumps library loops numbers sharing stacks system tails threads values variadic)
-
 setup_file() {
     load lib.bash
     e2e_up
-    local isa name cc programs=$work/portable
+    local isa name level cc programs=$work/portable torture=()
     rm -rf "$programs"
-    mkdir -p "$programs/torture" "$programs/root/app/torture" "$programs/root/bin" "$programs/root/tmp"
-    chmod 1777 "$programs/root/tmp"
+    mkdir -p "$programs/torture" "$programs/root/app/torture" "$programs/root/bin"
     cc=$root/build/toolchain/root/bin/popcorn-cc
     for name in threads again zombies sh; do
         "$cc" -O2 -pthread -o "$programs/$name" "$root/tests/programs/portable/$name.c"
     done
-    # Without POPCORN they do not park themselves: here hrunc does.
-    for name in "${torture[@]}"; do
-        "$cc" -std=gnu11 -O2 -w -pthread -o "$programs/torture/$name" "$root/tests/toolchain/torture/$name.c" -lm
-        "$programs/torture/$name" >"$programs/root/app/torture/$name.txt"
+    # Each of tests/toolchain/torture at a random level. Without POPCORN they do not park themselves: here hrunc does.
+    for name in "$root"/tests/toolchain/torture/*.c; do
+        level=${HRUNC_TORTURE_LEVEL:-$((RANDOM % 4))}
+        torture+=("$(basename "$name" .c)-O$level")
+        "$cc" -std=gnu11 "-O$level" -w -pthread -o "$programs/torture/${torture[-1]}" "$name" -lm
+        "$programs/torture/${torture[-1]}" >"$programs/root/app/torture/${torture[-1]}.txt"
     done
     for isa in x86-64 aarch64; do
         for name in threads again zombies "${torture[@]/#/torture/}"; do
@@ -26,7 +24,7 @@ setup_file() {
         done
         cp "$programs"/sh_* "$programs/root/bin"
         cp "$programs/sh_$isa" "$programs/root/bin/sh"
-        tar -C "$programs/root" --owner=0 --group=0 -cf "$programs/$isa.tar" app bin tmp
+        tar -C "$programs/root" --owner=0 --group=0 -cf "$programs/$isa.tar" app bin
         "$rig" put "$isa" "$programs/$isa.tar" /programs/portable.tar
         guest "$isa" docker import /programs/portable.tar portable:test
     done
@@ -139,11 +137,15 @@ unbroken() {
 }
 
 @test "programs that check themselves are moved at random moments, with their parent and the pipe between them" {
-    guest x86-64 docker run -d --name box --runtime hrunc portable:test /app/again /app/torture "${torture[@]}"
-    local round here=x86-64 there=aarch64 lines
+    local torture round here=x86-64 there=aarch64 lines
+    torture=("$work"/portable/root/app/torture/*.txt)
+    torture=("${torture[@]##*/}")
+    torture=("${torture[@]%.txt}")
+    # What is in a tmpfs is part of a checkpoint, in contrast to the container's own layer.
+    guest x86-64 docker run -d --name box --runtime hrunc --tmpfs /tmp portable:test /app/again /app/torture "${torture[@]}"
     for round in $(seq "${HRUNC_RANDOM_MOVES:-6}"); do
         sleep "$((RANDOM % 4)).$((RANDOM % 10))"
-        move box "$here" "$there" "move$round" portable:test /app/again /app/torture "${torture[@]}"
+        move box "$here" "$there" "move$round" --tmpfs /tmp portable:test /app/again /app/torture "${torture[@]}"
         read -r here there <<<"$there $here"
     done
     for isa in x86-64 aarch64; do

@@ -23,7 +23,24 @@ static void *shallow(void *argument) {
     return (char *)argument + 1;
 }
 
+// A call deep in the stack that needs much of it: each time that frames are rebuilt, less is left.
+static int needs_much(void) {
+    volatile char much[400000];
+    much[0] = 1;
+    much[sizeof much - 1] = 2;
+    return much[0] + much[sizeof much - 1];
+}
+
+static int deepen(int levels, const int *above) {
+    int here[20] = {0};
+    here[levels % 20] = levels + *above % 7;
+    int result = needs_much();
+    if (levels > 0) result += deepen(levels - 1, here + levels % 20);
+    return result + here[levels % 20] % 3;
+}
+
 int main(void) {
+    printf("deepened %d\n", deepen(3000, &(int){1}));
     printf("main %lu\n", down((7 << 20) / FRAME, 0));
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
