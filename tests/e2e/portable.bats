@@ -153,7 +153,7 @@ unbroken() {
         echo "$isa: $lines runs"
     done
     lines=$(logs "$here" | wc -l)
-    wait_for 120 "runs after the last move" has_lines "$here" $((lines + ${#torture[@]}))
+    wait_for 300 "runs after the last move" has_lines "$here" $((lines + ${#torture[@]}))
     for isa in x86-64 aarch64; do guest "$isa" docker logs box 2>&1; done >"$work/runs"
     all_match ': status 0, ok$' <"$work/runs"
     nothing_left
