@@ -6,8 +6,6 @@
 #include <llvm/CodeGen/Passes.h>
 #include <llvm/CodeGen/TargetPassConfig.h>
 #include <llvm/IR/DataLayout.h>
-#include <llvm/IR/DiagnosticInfo.h>
-#include <llvm/IR/DiagnosticPrinter.h>
 #include <llvm/IR/LLVMContext.h>
 #include <llvm/IR/LegacyPassManager.h>
 #include <llvm/MC/TargetRegistry.h>
@@ -17,6 +15,7 @@
 #include <llvm/Support/raw_ostream.h>
 #include <llvm/Target/TargetOptions.h>
 
+#include "popcorn/link/diagnostics.h"
 #include "popcorn/link/live_through.h"
 #include "popcorn/passes/capture.h"
 
@@ -31,7 +30,7 @@ class CheckCalls : public llvm::MachineFunctionPass {
     explicit CheckCalls(std::string &problem) : MachineFunctionPass(ID), problem_(problem) {}
 
     bool runOnMachineFunction(llvm::MachineFunction &function) override {
-        if (!function.getFunction().hasFnAttribute(popcorn::kSitesAttribute)) return false;
+        if (!problem_.empty() || !function.getFunction().hasFnAttribute(popcorn::kSitesAttribute)) return false;
         for (const llvm::MachineBasicBlock &block : function)
             for (const llvm::MachineInstr &instruction : block) {
                 if (instruction.getOpcode() == llvm::TargetOpcode::STATEPOINT) {
@@ -54,15 +53,6 @@ class CheckCalls : public llvm::MachineFunctionPass {
 
     std::string &problem_;
 };
-
-// The first, in the string that `text` is. Without this, the process would end.
-void keep_error(const llvm::DiagnosticInfo *info, void *text) {
-    std::string &problem = *static_cast<std::string *>(text);
-    if (info->getSeverity() != llvm::DS_Error || !problem.empty()) return;
-    llvm::raw_string_ostream stream(problem);
-    llvm::DiagnosticPrinterRawOStream printer(stream);
-    info->print(printer);
-}
 
 } // namespace
 
@@ -111,7 +101,7 @@ Result<void> generate(llvm::StringRef bitcode, llvm::TargetMachine &machine, con
     auto parsed = llvm::parseBitcodeFile({bitcode, "program"}, context);
     if (!parsed) return Error(ErrorCode::kInternal, "the module: " + llvm::toString(parsed.takeError()));
     std::string problem;
-    context.setDiagnosticHandlerCallBack(keep_error, &problem);
+    keep_first_error(context, problem);
     llvm::Module &module = **parsed;
     module.setTargetTriple(machine.getTargetTriple().str());
     module.setDataLayout(machine.createDataLayout());

@@ -6,8 +6,6 @@
 
 #include <fmt/format.h>
 #include <llvm/Bitcode/BitcodeReader.h>
-#include <llvm/IR/DiagnosticInfo.h>
-#include <llvm/IR/DiagnosticPrinter.h>
 #include <llvm/Linker/Linker.h>
 #include <llvm/Object/Archive.h>
 #include <llvm/Object/IRObjectFile.h>
@@ -16,6 +14,7 @@
 #include <llvm/Support/MemoryBuffer.h>
 #include <llvm/Support/raw_ostream.h>
 
+#include "popcorn/link/diagnostics.h"
 #include "popcorn/link/symbols.h"
 #include "popcorn/passes/assembly.h"
 
@@ -237,14 +236,7 @@ class Files final : public Resolver {
         auto whole = std::make_unique<llvm::Module>("program", context);
         llvm::Linker linker(*whole);
         std::string problem;
-        context.setDiagnosticHandlerCallBack(
-            [](const llvm::DiagnosticInfo *info, void *text) {
-                if (info->getSeverity() != llvm::DS_Error) return;
-                llvm::raw_string_ostream stream(*static_cast<std::string *>(text));
-                llvm::DiagnosticPrinterRawOStream printer(stream);
-                info->print(printer);
-            },
-            &problem);
+        keep_first_error(context, problem);
         for (size_t index : order_) {
             auto part = llvm::parseBitcodeFile(members_[index].buffer, context);
             if (!part) return invalid(members_[index].name, part.takeError());

@@ -3,9 +3,6 @@
 
 extern const struct popcorn_sites __popcorn_sites;
 
-/* Of a stack region, this part is what the program asked for; beside the frames it has to be left. */
-enum { kParts = 4 };
-
 /* A resume function whose frame varies takes no more than so many times the frame that stands for it, its record, and
  * this. */
 enum { kGrowth = 3, kVarying = 1024 };
@@ -201,7 +198,8 @@ static int set_resume_stack(struct walk *walk, uint64_t sp_now) {
     int other = region_of(walk->thread, sp_now) == 0 ? 1 : 0;
     uint64_t sp = (walk->lowest[other] - 256) & ~UINT64_C(15);
     if (sp - thread->stack[other] > thread->stack_size) return 0;
-    if (sp - thread->stack[other] < walk->needed + thread->stack_size / kParts) return 0;
+    /* Beside the frames, the program has to have what it asked for. */
+    if (sp - thread->stack[other] < walk->needed + thread->stack_size / kStackFactor) return 0;
     thread->resume_sp = sp;
     thread->frames = walk->last;
     return 1;

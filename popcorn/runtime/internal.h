@@ -68,6 +68,10 @@ extern volatile uint32_t __popcorn_notify_flag;
 int popcorn_capture(struct thread *thread, const struct popcorn_registers *from, uint64_t resume, const uint64_t *words,
                     unsigned count);
 
+/* A stack region has so many times the size that the program asked for: frames are rebuilt beside each other, and are
+ * larger. That of the process has it from the C library. */
+enum { kStackFactor = 4 };
+
 /* thread.c */
 struct thread *popcorn_thread_at(uint64_t sp); /* the calling one, if that is on its stack; else NULL */
 void *popcorn_map(uint64_t size);

@@ -25,7 +25,6 @@ enum {
     kFixedNoReplace = 0x100000,
     kGuard = 65536,
     kLeastStack = 2 << 20,       /* of a region */
-    kStackFactor = 4,            /* times what the program asks for: frames are rebuilt beside each other, and larger */
     kCloneThread = 0x10000,      /* CLONE_THREAD */
     kCloneArguments = 0x1381000, /* those flags of clone that have an argument: the variadic ones */
     kEagain = 11
